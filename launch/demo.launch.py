@@ -1,0 +1,51 @@
+"""Start a camera that films a made-up world and the node `samwise` on it: `ros2 launch samwise_ros demo.launch.py`.
+
+Then say what to follow: `ros2 topic pub --once text_command std_msgs/msg/String "{data: 'follow the red circle'}"`.
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments; start the camera, the node, and RViz where it is wanted."""
+    share = FindPackageShare("samwise_ros")
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("model", default_value="compact", description="compact, tiny, base_plus or large."),
+            DeclareLaunchArgument("seed", default_value="0", description="Number of the world that the camera films."),
+            DeclareLaunchArgument(
+                "video", default_value="", description="Path of a video to show instead of the made-up world."
+            ),
+            DeclareLaunchArgument("rate_hz", default_value="10.0", description="Images per second."),
+            DeclareLaunchArgument("rviz", default_value="false", description="true shows the overlay in RViz."),
+            Node(
+                package="samwise_ros",
+                executable="synthetic_camera",
+                name="synthetic_camera",
+                parameters=[
+                    {
+                        "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
+                        "video": ParameterValue(LaunchConfiguration("video"), value_type=str),
+                        "rate_hz": ParameterValue(LaunchConfiguration("rate_hz"), value_type=float),
+                    }
+                ],
+                output="screen",
+            ),
+            IncludeLaunchDescription(
+                PathJoinSubstitution([share, "launch", "samwise.launch.py"]),
+                launch_arguments={"model": LaunchConfiguration("model")}.items(),
+            ),
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                arguments=["--display-config", PathJoinSubstitution([share, "config", "samwise.rviz"])],
+                condition=IfCondition(LaunchConfiguration("rviz")),
+            ),
+        ]
+    )
