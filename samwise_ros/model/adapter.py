@@ -1,0 +1,172 @@
+"""Cross-Modal Temporal adapter: where text and image meet inside the two encoders.
+
+Called by `model.fusion` after each of the last three backbone stages.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+HEADS = 8
+
+
+def time_phases(frames: int, width: int, device: torch.device) -> Tensor:
+    """Sine embedding of a frame's place in its window.
+
+    Args:
+        frames: number of frames n in the window.
+        width: channels A.
+        device: where the result lives.
+
+    Returns:
+        (n, A) float32. Frame i = 1..n has phase i / (n + 1e-6) * 2 pi; channel c divides it by
+        10000^(2 floor(c / 2) / A) and takes the sine where c is even, the cosine where c is odd.
+    """
+    phase = torch.arange(1, frames + 1, device=device, dtype=torch.float32) / (frames + 1e-6) * (2 * math.pi)
+    channel = torch.arange(width, device=device, dtype=torch.float32)
+    angle = phase[:, None] / 10000.0 ** (2 * (channel // 2) / width)
+    return torch.where(channel.long() % 2 == 0, angle.sin(), angle.cos())
+
+
+def image_to_patches(x: Tensor, side: int) -> Tensor:
+    """Cut maps into square patches.
+
+    Args:
+        x: (B, T, A, h, w); h and w divide by `side`.
+        side: cells along a patch's edge, P.
+
+    Returns:
+        (B, T, N, P*P, A), patches and the cells in them in row-major order.
+    """
+    b, t, a, h, w = x.shape
+    x = x.reshape(b, t, a, h // side, side, w // side, side)
+    return x.permute(0, 1, 3, 5, 4, 6, 2).reshape(b, t, (h // side) * (w // side), side * side, a)
+
+
+def patches_to_image(x: Tensor, height: int, width: int) -> Tensor:
+    """Undo `image_to_patches`.
+
+    Args:
+        x: (B, T, N, P*P, A).
+        height: h of the map, in cells.
+        width: w of the map, in cells.
+
+    Returns:
+        (B, T, A, h, w).
+    """
+    b, t, _, cells, a = x.shape
+    side = math.isqrt(cells)
+    x = x.reshape(b, t, height // side, width // side, side, side, a)
+    return x.permute(0, 1, 6, 2, 4, 3, 5).reshape(b, t, a, height, width)
+
+
+class HierarchicalSelectiveAttention(nn.Module):
+    """Self-attention among the positions of one patch through time.
+
+    Args:
+        width: channels A.
+        patch_side: cells along a patch's edge, P.
+
+    Source: SAMWISE, section "Hierarchical Selective Attention".
+
+    Differs: queries may be the last frames only of a longer window of keys, which is how a stream runs; with all frames
+    as queries it is the published form.
+    """
+
+    def __init__(self, width: int, patch_side: int) -> None:
+        super().__init__()
+        self.patch_side = patch_side
+        self.spatial_embed = nn.Parameter(torch.zeros(patch_side * patch_side, width))
+        nn.init.trunc_normal_(self.spatial_embed, std=0.02)
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, HEADS, batch_first=True)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, window: Tensor, queries: int) -> Tensor:
+        """Attend.
+
+        Args:
+            window: (B, n, A, h, w), the window's frames, oldest first.
+            queries: q, how many of the last frames ask.
+
+        Returns:
+            (B, q, A, h, w), what to add to the last q frames.
+        """
+        b, n, a, h, w = window.shape
+        x = image_to_patches(window, self.patch_side)
+        x = x + time_phases(n, a, x.device)[:, None, None] + self.spatial_embed
+        x = self.norm(x).transpose(1, 2)  # (B, N, n, P*P, A)
+        keys = x.flatten(0, 1).flatten(1, 2)
+        asked = x[:, :, n - queries :].flatten(0, 1).flatten(1, 2)
+        y = self.out(self.attention(asked, keys, keys, need_weights=False)[0])
+        y = y.reshape(b, x.shape[1], queries, -1, a).transpose(1, 2)
+        return patches_to_image(y, h, w)
+
+
+class CrossModalTemporalAdapter(nn.Module):
+    """Exchanges what the text says and what the frames show; both get a residual back.
+
+    Args:
+        vision_width: channels C of the backbone stage.
+        text_width: channels D of the text tokens.
+        width: hidden channels A.
+        patch_side: cells along an edge of the temporal attention's patches.
+
+    Source: SAMWISE, section "Cross-Modal Temporal Adapter".
+
+    Differs: the visual attention skips padded text tokens. The original has none, since it runs one expression at a
+    time; for one expression the two are equal.
+    """
+
+    def __init__(self, vision_width: int, text_width: int, width: int, patch_side: int) -> None:
+        super().__init__()
+        self.vision_down = nn.Conv2d(vision_width, width, 1, bias=False)
+        self.vision_down_norm = nn.BatchNorm2d(width)
+        self.vision_up = nn.ConvTranspose2d(width, vision_width, 1, bias=False)
+        self.vision_up_norm = nn.BatchNorm2d(vision_width)
+        self.text_down = nn.Linear(text_width, width, bias=False)
+        self.text_up = nn.Linear(width, text_width, bias=False)
+        self.text_to_vision = nn.MultiheadAttention(width, HEADS, batch_first=True)
+        self.vision_to_text = nn.MultiheadAttention(width, HEADS, batch_first=True)
+        self.temporal = HierarchicalSelectiveAttention(width, patch_side)
+
+    def reduce(self, vision: Tensor) -> Tensor:
+        """The stage's map in the adapter's width, which a stream keeps for its window.
+
+        Args:
+            vision: (N, C, h, w).
+
+        Returns:
+            (N, A, h, w), not negative.
+        """
+        return torch.relu(self.vision_down_norm(self.vision_down(vision)))
+
+    def forward(self, window: Tensor, queries: int, text: Tensor, text_padding: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse.
+
+        Args:
+            window: (B, n, A, h, w) from `reduce`, oldest frame first.
+            queries: q, how many of the last frames are being processed.
+            text: (B, L, D) tokens.
+            text_padding: (B, L) bool, True where a token is padding.
+
+        Returns:
+            (B, q, C, h, w) to add to those frames' stage maps and (B, L, D) to add to the tokens.
+        """
+        b, n, a, h, w = window.shape
+        tokens = self.text_down(text)
+        x = window[:, n - queries :] + self.temporal(window, queries)
+        x = x.flatten(3).permute(0, 1, 3, 2).reshape(b * queries, h * w, a)
+        # Attention has no order among queries, so all frames of one target can ask its tokens in one go.
+        asked = x.reshape(b, queries * h * w, a)
+        answer = self.text_to_vision(asked, tokens, tokens, key_padding_mask=text_padding, need_weights=False)[0]
+        x = (asked * answer).reshape(b * queries, h, w, a).permute(0, 3, 1, 2)
+        vision_residual = torch.relu(self.vision_up_norm(self.vision_up(x)))
+
+        scene = window.mean(1).flatten(2).transpose(1, 2)
+        seen = self.vision_to_text(tokens, scene, scene, need_weights=False)[0]
+        text_residual = self.text_up(tokens * seen)
+        return vision_residual.unflatten(0, (b, queries)), text_residual

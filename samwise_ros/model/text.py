@@ -1,0 +1,126 @@
+"""RoBERTa, run a few layers at a time so that it can meet the image in between.
+
+Called by `model.samwise`; the tokenizer by whoever has text.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import RobertaConfig, RobertaModel
+
+from samwise_ros.config import TextConfig
+from samwise_ros.errors import CheckpointError
+
+PAD_ID = 1
+"""RoBERTa's token id of padding."""
+
+
+class TextEncoder(nn.Module):
+    """RoBERTa without its pooler and language-model head.
+
+    Args:
+        config: sizes.
+
+    Source: RoBERTa as in `transformers`; SAMWISE uses fairseq's, which computes the same function in evaluation mode.
+
+    Differs: no dropout. RoBERTa stays frozen where it was trained before, and training from scratch on endless samples
+    has nothing to overfit to.
+    """
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.roberta = RobertaModel(
+            RobertaConfig(
+                vocab_size=config.vocab_size,
+                hidden_size=config.width,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                intermediate_size=config.ffn,
+                # RoBERTa counts positions from pad id + 1.
+                max_position_embeddings=config.max_tokens + PAD_ID + 1,
+                type_vocab_size=1,
+                hidden_dropout_prob=0.0,
+                attention_probs_dropout_prob=0.0,
+                layer_norm_eps=1e-5,
+                pad_token_id=PAD_ID,
+                bos_token_id=0,
+                eos_token_id=2,
+            ),
+            add_pooling_layer=False,
+        )
+        # RoBERTa has one token type only; fairseq's has none at all.
+        nn.init.zeros_(self.roberta.embeddings.token_type_embeddings.weight).requires_grad_(False)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Look token ids up.
+
+        Args:
+            ids: (B, L) int64, padded with `PAD_ID`.
+
+        Returns:
+            (B, L, D); zero where a token is padding.
+        """
+        tokens: Tensor = self.roberta.embeddings(input_ids=ids)
+        return tokens * (ids != PAD_ID).unsqueeze(-1)
+
+    def run_layers(self, tokens: Tensor, padding: Tensor, first: int, last: int) -> Tensor:
+        """Run layers `first` .. `last - 1`.
+
+        Args:
+            tokens: (B, L, D).
+            padding: (B, L) bool, True where a token is padding: nobody attends to it.
+            first: index of the first layer to run.
+            last: one past the index of the last.
+
+        Returns:
+            (B, L, D).
+        """
+        mask = torch.zeros(padding.shape, dtype=tokens.dtype, device=tokens.device)
+        mask = mask.masked_fill(padding, torch.finfo(tokens.dtype).min)[:, None, None]
+        for layer in self.roberta.encoder.layer[first:last]:
+            tokens = layer(tokens, mask)
+        return tokens
+
+
+def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    """Read a tokenizer that gives RoBERTa's ids: `<s>` = 0, padding = 1, `</s>` = 2.
+
+    Args:
+        path: a `tokenizer.json` of the `tokenizers` library.
+        max_tokens: longer sequences are cut to this length, `<s>` and `</s>` included.
+
+    Returns:
+        The tokenizer; a batch is padded to its longest sequence.
+
+    Raises:
+        CheckpointError: the file is missing or is no tokenizer.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"tokenizer {path} is missing, expected a tokenizer.json beside the weights: add it")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise CheckpointError(
+            f"tokenizer {path} cannot be read ({error}), expected a tokenizer.json: replace it"
+        ) from error
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.enable_padding(pad_id=PAD_ID, pad_token="<pad>")
+    return tokenizer
+
+
+def tokenize(tokenizer: Tokenizer, texts: list[str], device: torch.device | str = "cpu") -> Tensor:
+    """Turn texts into token ids.
+
+    Args:
+        tokenizer: from `load_tokenizer`.
+        texts: B expressions.
+        device: where the ids shall live.
+
+    Returns:
+        (B, L) int64, `<s>` … `</s>`, padded with `PAD_ID`.
+    """
+    return torch.tensor([encoding.ids for encoding in tokenizer.encode_batch(texts)], device=device)

@@ -1,0 +1,68 @@
+"""The Cross-Modal Temporal adapter."""
+
+import math
+
+import torch
+
+from samwise_ros.model.adapter import (
+    CrossModalTemporalAdapter,
+    HierarchicalSelectiveAttention,
+    image_to_patches,
+    patches_to_image,
+    time_phases,
+)
+
+
+def test_patches_hold_neighbouring_cells_in_row_major_order():
+    x = torch.arange(16.0).reshape(1, 1, 1, 4, 4)
+    patches = image_to_patches(x, 2)
+    assert patches.shape == (1, 1, 4, 4, 1)
+    assert patches[0, 0, 1, :, 0].tolist() == [2, 3, 6, 7]
+
+
+def test_patches_go_back_to_the_image():
+    x = torch.randn(2, 3, 5, 8, 12)
+    assert torch.equal(patches_to_image(image_to_patches(x, 4), 8, 12), x)
+
+
+def test_time_phases_follow_the_formula():
+    phases = time_phases(3, 6, torch.device("cpu"))
+    for i in range(1, 4):
+        for c in range(6):
+            angle = i / (3 + 1e-6) * 2 * math.pi / 10000 ** (2 * (c // 2) / 6)
+            expected = math.sin(angle) if c % 2 == 0 else math.cos(angle)
+            assert abs(phases[i - 1, c].item() - expected) < 1e-5
+
+
+def test_asking_for_the_last_frame_only_gives_what_asking_for_all_gives_it():
+    attention = HierarchicalSelectiveAttention(16, 2).eval()
+    window = torch.randn(2, 5, 16, 4, 4)
+    assert torch.allclose(attention(window, 1), attention(window, 5)[:, -1:], atol=1e-6)
+
+
+def test_a_patch_does_not_see_another_patch():
+    attention = HierarchicalSelectiveAttention(16, 2).eval()
+    window = torch.randn(1, 2, 16, 4, 4)
+    changed = window.clone()
+    changed[..., :2, :2] += 1
+    difference = (attention(window, 2) - attention(changed, 2)).abs().amax((0, 1, 2))
+    assert difference[:2, :2].min() > 0
+    assert difference[2:].max() == difference[:, 2:].max() == 0
+
+
+def test_padded_tokens_change_nothing_in_the_image():
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
+    window, text = torch.randn(1, 3, 16, 4, 4), torch.randn(1, 4, 20)
+    alone, _ = adapter(window, 3, text, torch.zeros(1, 4, dtype=torch.bool))
+    padded = torch.cat((text, torch.randn(1, 2, 20)), 1)
+    padding = torch.tensor([[False] * 4 + [True] * 2])
+    assert torch.allclose(adapter(window, 3, padded, padding)[0], alone, atol=1e-6)
+
+
+def test_shapes_of_the_residuals():
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
+    window = torch.stack([adapter.reduce(torch.randn(5, 12, 4, 6)) for _ in range(2)])
+    vision, text = adapter(window, 2, torch.randn(2, 7, 20), torch.zeros(2, 7, dtype=torch.bool))
+    assert vision.shape == (2, 2, 12, 4, 6)
+    assert text.shape == (2, 7, 20)
+    assert vision.min() >= 0
