@@ -1,0 +1,71 @@
+"""From a camera image to the network's input. Called by `engine.tracker` and `training`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+MEAN = (0.485, 0.456, 0.406)
+"""Mean of R, G, B in 0..1 that the image encoder expects to be taken off."""
+
+STD = (0.229, 0.224, 0.225)
+"""Standard deviation of R, G, B that it expects to be divided out."""
+
+SQUARE_MARGIN_PX = 4
+"""A square frame is fitted to this much less than the network's side, as the reference does."""
+
+
+def fitted_size(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
+    """Size of a frame after it is fitted into the network's square.
+
+    Args:
+        height_px: rows of the frame.
+        width_px: columns of the frame.
+        side_px: side S of the square.
+
+    Returns:
+        (height, width) in pixels, each at least 1; the long side is S, or S - 4 where both are equal.
+    """
+    long = side_px - SQUARE_MARGIN_PX if height_px == width_px else side_px
+    scale = long / max(height_px, width_px)
+    return max(1, round(height_px * scale)), max(1, round(width_px * scale))
+
+
+def normalise(rgb: Tensor) -> Tensor:
+    """Scale pixels as the image encoder expects them.
+
+    Args:
+        rgb: (N, H, W, 3) uint8.
+
+    Returns:
+        (N, 3, H, W) float32, about zero mean and unit deviation.
+    """
+    image = rgb.permute(0, 3, 1, 2).float()
+    mean, std = (image.new_tensor(values)[:, None, None] * 255 for values in (MEAN, STD))
+    return (image - mean) / std
+
+
+def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, device: torch.device) -> Tensor:
+    """Fit a camera image into the network's square.
+
+    Args:
+        rgb: (H, W, 3) uint8; not written to.
+        side_px: side S of the square.
+        device: where the result lives; the image crosses to it once, as bytes.
+
+    Returns:
+        (1, 3, S, S) float32: resized bilinearly with antialiasing, normalised, zero-padded at the bottom and right.
+
+    Source: SAMWISE, input preparation of the reference implementation.
+
+    Differs: normalises before it resizes, which gives the same values, both being linear.
+    """
+    height_px, width_px = fitted_size(rgb.shape[0], rgb.shape[1], side_px)
+    pixels = torch.from_numpy(np.ascontiguousarray(rgb) if rgb.flags.writeable else rgb.copy())
+    image = normalise(pixels.to(device)[None])
+    if image.shape[-2:] != (height_px, width_px):
+        image = F.interpolate(image, (height_px, width_px), mode="bilinear", align_corners=False, antialias=True)
+    return F.pad(image, (0, side_px - width_px, 0, side_px - height_px))

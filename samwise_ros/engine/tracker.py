@@ -1,0 +1,169 @@
+"""One camera stream: its targets, their memories, one step per frame. Called by `ros`, `cli` and `evaluation`."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import torch
+
+from samwise_ros.engine.memory import MemoryBank
+from samwise_ros.engine.postprocess import predictions_to_result
+from samwise_ros.engine.preprocess import rgb_to_input
+from samwise_ros.errors import CommandError, ConfigError
+from samwise_ros.model.segmenter import Segmenter
+from samwise_ros.types import MAX_TEXT_CHARS, Frame, FrameResult, Target
+
+MAX_LABEL = 255
+"""A label image has 8 bits, so a tracker can follow no more targets than this."""
+
+
+class _Track:
+    """What the tracker knows of one target: the encoded text and the memory, both made at its first frame."""
+
+    def __init__(self, segmenter: Segmenter[Any, Any], target: Target) -> None:
+        self.text = segmenter.encode_text(target.text)
+        self.bank = MemoryBank(segmenter.memory_spec)
+
+
+class Tracker:
+    """Follows described objects through one video.
+
+    `add`, `remove`, `clear` and `reset` may be called from any thread at any time: they return at once and take effect
+    at the next step. `step` belongs to one thread. One segmenter may serve many trackers.
+
+    Args:
+        segmenter: the model.
+        max_targets: how many targets there may be at once, 1 to 255.
+
+    Raises:
+        ConfigError: `max_targets` is out of range.
+    """
+
+    def __init__(self, segmenter: Segmenter[Any, Any], *, max_targets: int = 8) -> None:
+        if not 1 <= max_targets <= MAX_LABEL:
+            raise ConfigError(f"max_targets is {max_targets}, expected 1 to {MAX_LABEL}: choose a value in this range")
+        self._segmenter = segmenter
+        self._max_targets = max_targets
+        self._lock = threading.Lock()
+        self._targets: tuple[Target, ...] = ()
+        self._last_id = 0
+        self._generation = 0
+        self._tracks: dict[tuple[int, int], _Track] = {}
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is being followed, in the order of the label image."""
+        return self._targets
+
+    def add(self, text: str) -> Target:
+        """Follow one more thing.
+
+        Args:
+            text: the referring expression; spaces around it do not count.
+
+        Returns:
+            The new target, or the one that is there already for this text (case and spaces apart).
+
+        Raises:
+            CommandError: the text is empty, unprintable or too long, or there are too many targets.
+        """
+        text = check_text(text)
+        with self._lock:
+            for target in self._targets:
+                if target.text.casefold() == text.casefold():
+                    return target
+            if len(self._targets) >= self._max_targets:
+                raise CommandError(
+                    f"{text!r} would be target {len(self._targets) + 1}, expected at most {self._max_targets}: "
+                    "remove one first"
+                )
+            self._last_id += 1
+            target = Target(self._last_id, text)
+            self._targets += (target,)
+            return target
+
+    def remove(self, target_id: int) -> Target:
+        """Stop following one thing.
+
+        Args:
+            target_id: the target's number.
+
+        Returns:
+            The target that is gone.
+
+        Raises:
+            CommandError: there is no target of this number.
+        """
+        with self._lock:
+            for target in self._targets:
+                if target.id == target_id:
+                    self._targets = tuple(other for other in self._targets if other is not target)
+                    return target
+            known = ", ".join(str(target.id) for target in self._targets) or "none, nothing is being followed"
+            raise CommandError(f"there is no target {target_id}, expected one of: {known}")
+
+    def clear(self) -> tuple[Target, ...]:
+        """Stop following everything.
+
+        Returns:
+            The targets that are gone.
+        """
+        with self._lock:
+            gone, self._targets = self._targets, ()
+            return gone
+
+    def reset(self) -> None:
+        """Forget what past frames showed, keep the targets: for a stream that starts over."""
+        with self._lock:
+            self._generation += 1
+
+    @torch.inference_mode()
+    def step(self, frame: Frame) -> FrameResult:
+        """Find every target in the next frame.
+
+        Args:
+            frame: the camera image; sizes may change between frames.
+
+        Returns:
+            One object per target. Without targets the model does not run.
+        """
+        with self._lock:
+            targets, generation = self._targets, self._generation
+        keys = [(generation, target.id) for target in targets]
+        self._tracks = {key: track for key, track in self._tracks.items() if key in keys}
+        if not targets:
+            return predictions_to_result(frame, (), (), self._segmenter.image_side_px)
+
+        segmenter = self._segmenter
+        image = segmenter.encode_image(rgb_to_input(frame.rgb, segmenter.image_side_px, segmenter.device))
+        predictions = []
+        for key, target in zip(keys, targets, strict=True):
+            track = self._tracks.get(key) or _Track(segmenter, target)
+            prediction = segmenter.predict(image, track.text, track.bank.read())
+            track.bank.write(prediction.remember)
+            self._tracks[key] = track
+            predictions.append(prediction)
+        return predictions_to_result(frame, targets, predictions, segmenter.image_side_px)
+
+
+def check_text(text: str) -> str:
+    """Clean a referring expression.
+
+    Args:
+        text: as it came.
+
+    Returns:
+        The text, white space folded.
+
+    Raises:
+        CommandError: nothing printable is left, or it is longer than MAX_TEXT_CHARS.
+    """
+    if len(text) > MAX_TEXT_CHARS:
+        raise CommandError(
+            f"the text has {len(text)} characters, expected at most {MAX_TEXT_CHARS}: describe the object in a sentence"
+        )
+    cleaned = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if not cleaned:
+        raise CommandError(f"the text {text[:20]!r} says nothing, expected a description such as 'the red mug'")
+    return cleaned

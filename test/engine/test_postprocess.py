@@ -1,0 +1,69 @@
+"""From mask logits to objects in camera pixels."""
+
+import numpy as np
+import torch
+
+from samwise_ros.engine.postprocess import logits_to_camera, predictions_to_result
+from samwise_ros.model.segmenter import Prediction
+from samwise_ros.types import Frame, Target
+
+SIDE = 64
+
+
+def block(rows: slice, columns: slice, logit: float = 5.0, score: float = 2.0) -> Prediction:
+    logits = torch.full((16, 16), -5.0)
+    logits[rows, columns] = logit
+    return Prediction(logits, torch.tensor(score), {})
+
+
+def result(*predictions: Prediction, height: int = 48, width: int = 64):
+    frame = Frame(np.zeros((height, width, 3), np.uint8))
+    targets = [Target(10 + i, f"thing {i}") for i in range(len(predictions))]
+    return predictions_to_result(frame, targets, predictions, SIDE)
+
+
+def test_padding_is_cut_off_before_resizing():
+    logits = torch.full((1, 16, 16), -5.0)
+    logits[:, 12:] = 5.0  # below row 48 of 64: padding of a 4:3 image
+    camera = logits_to_camera(logits, SIDE, 480, 640)
+    assert camera.shape == (1, 480, 640)
+    assert (camera[:, :440] < 0).all()
+
+
+def test_box_centroid_area_and_crop_agree():
+    found = result(block(slice(2, 6), slice(4, 12))).objects[0]
+    left, top, right, bottom = found.box_xyxy_px
+    # A block of stride-4 cells: rows 8..24, columns 16..48, whose edges bilinear upsampling leaves in place.
+    assert (left, top, right, bottom) == (16, 8, 48, 24)
+    assert found.mask.shape == (bottom - top, right - left)
+    assert found.area_px == np.count_nonzero(found.mask)
+    assert found.mask[:, 0].any()
+    assert found.mask[-1].any()
+    assert np.allclose(found.centroid_xy_px, (31.5, 15.5), atol=0.01)
+    assert found.visible
+
+
+def test_labels_hold_the_larger_logit_where_masks_overlap_and_objects_keep_their_own():
+    whole = result(block(slice(0, 8), slice(0, 8), 3.0), block(slice(4, 12), slice(0, 8), 6.0))
+    assert whole.labels.dtype == np.uint8
+    assert whole.labels[4, 10] == 1
+    assert whole.labels[24, 10] == 2
+    assert whole.labels[44, 60] == 0
+    # Half way between 3 and -5 the logit is below 0, so the box ends before the cells do.
+    assert whole.objects[0].box_xyxy_px == (0, 0, 31, 31)
+
+
+def test_object_out_of_view_has_no_box():
+    found = result(block(slice(0, 0), slice(0, 0), score=-3.0)).objects[0]
+    assert not found.visible
+    assert found.box_xyxy_px is None
+    assert found.centroid_xy_px is None
+    assert found.mask.shape == (0, 0)
+    assert 0 < found.score < 0.1
+
+
+def test_without_targets_all_is_background():
+    empty = result()
+    assert empty.objects == ()
+    assert empty.labels.shape == (48, 64)
+    assert not empty.labels.any()
