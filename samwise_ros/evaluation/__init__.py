@@ -1,0 +1,1 @@
+"""How good a model is. Called by `cli` and `training`."""

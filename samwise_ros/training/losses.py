@@ -1,0 +1,183 @@
+"""What training minimises. Called by `training.loop`.
+
+The paper's losses on masks and on the Conditional Memory Encoder's decision, one on the object score, which SAM 2's
+weights already bring and `compact` has to learn, and two auxiliary ones that are gone after training.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from samwise_ros.model.fusion import Fused
+from samwise_ros.model.samwise import Tracked
+
+EMPTY_MASK_PX = 50
+"""Masks with at most so many pixels count as empty when the two predictions of a frame are compared."""
+
+
+def focal_loss(logits: Tensor, mask: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """Binary focal loss, averaged over pixels.
+
+    Args:
+        logits: (..., H, W).
+        mask: (..., H, W) 0 or 1, floating point.
+        alpha: weight of the positive pixels; the negative ones have 1 - alpha.
+        gamma: how fast easy pixels lose their weight.
+
+    Returns:
+        (...), at least 0.
+
+    Source: Lin et al., "Focal Loss for Dense Object Detection".
+    """
+    entropy = F.binary_cross_entropy_with_logits(logits, mask, reduction="none")
+    prob = torch.sigmoid(logits)
+    miss = prob * (1 - mask) + (1 - prob) * mask
+    weight = alpha * mask + (1 - alpha) * (1 - mask)
+    return (weight * miss**gamma * entropy).mean((-2, -1))
+
+
+def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
+    """One minus the smoothed Dice coefficient.
+
+    Args:
+        logits: (..., H, W).
+        mask: (..., H, W) 0 or 1, floating point.
+
+    Returns:
+        (...), 0..1.
+    """
+    prob = torch.sigmoid(logits)
+    overlap = (prob * mask).sum((-2, -1))
+    return 1 - (2 * overlap + 1) / (prob.sum((-2, -1)) + mask.sum((-2, -1)) + 1)
+
+
+def mask_loss(logits: Tensor, mask: Tensor, focal_weight: float = 20.0) -> Tensor:
+    """Focal and dice loss of low-resolution logits at the mask's own size.
+
+    Args:
+        logits: (N, 1, h, w).
+        mask: (N, H, W) bool.
+        focal_weight: of the focal loss against the dice loss.
+
+    Returns:
+        Scalar.
+
+    Differs: the paper weighs both by 1; from scratch a heavier focal loss learns faster.
+    """
+    logits = F.interpolate(logits.float(), mask.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    target = mask.float()
+    return (focal_weight * focal_loss(logits, target) + dice_loss(logits, target)).mean()
+
+
+def score_loss(score_logits: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy of the object score against whether the object has any pixel.
+
+    Args:
+        score_logits: (N, 1).
+        mask: (N, H, W) bool.
+
+    Returns:
+        Scalar.
+    """
+    return F.binary_cross_entropy_with_logits(score_logits[:, 0].float(), mask.flatten(1).any(1).float())
+
+
+def cme_labels(logits: Tensor, memoryless_logits: Tensor, memoryless_score_logits: Tensor) -> Tensor:
+    """Whether the memory-less prediction shows another object than the one that read the memory.
+
+    Args:
+        logits: (B, H, W) mask logits of the prediction that read the memory.
+        memoryless_logits: (B, H, W).
+        memoryless_score_logits: (B, 1).
+
+    Returns:
+        (B,) int64: 1 another object (their overlap is under a tenth of the smaller one), 0 the same, -1 to be ignored
+        (both masks are empty or the memory-less prediction sees no object).
+
+    Source: SAMWISE, training of the Conditional Memory Encoder.
+    """
+    mask, other = logits > 0, memoryless_logits > 0
+    area, other_area = mask.flatten(1).sum(1), other.flatten(1).sum(1)
+    overlap = (mask & other).flatten(1).sum(1)
+    labels = (overlap < 0.1 * torch.minimum(area, other_area).clamp(min=1)).long()
+    ignore = (area <= EMPTY_MASK_PX) & (other_area <= EMPTY_MASK_PX) | (memoryless_score_logits[:, 0] < 0)
+    return labels.masked_fill(ignore, -1)
+
+
+def cme_loss(tracked: Tracked, side_px: int) -> Tensor:
+    """Cross-entropy of the Conditional Memory Encoder's decision, class weights 1 and 2.
+
+    Args:
+        tracked: a frame on which the Conditional Memory Encoder ran.
+        side_px: side of the image; masks are compared at this size.
+
+    Returns:
+        Scalar; 0 where every target is to be ignored.
+    """
+    assert tracked.cme_logits is not None
+    assert tracked.memoryless is not None
+    size = (side_px, side_px)
+    masks = [F.interpolate(d.mask_logits.float(), size)[:, 0] for d in (tracked.decoded, tracked.memoryless)]
+    labels = cme_labels(masks[0], masks[1], tracked.memoryless.score_logits)
+    weight = torch.tensor([1.0, 2.0], device=labels.device)
+    total = F.cross_entropy(tracked.cme_logits.float(), labels, weight, ignore_index=-1, reduction="sum")
+    return total / (labels >= 0).sum().clamp(min=1)
+
+
+class AuxiliaryHeads(nn.Module):
+    """Losses on the fused maps themselves; without them only colour is learnt from scratch. Not part of the model.
+
+    (a) A linear layer names objectness, colour and kind of every cell of the stride-16 map. (b) The dot product of the
+    text's sentence vector with the stride-8 and stride-16 maps has to be the down-sampled mask.
+
+    Args:
+        stage_widths: channels of the stride-8 and stride-16 maps.
+        text_width: channels D of the sentence vector.
+        colours: number of colour names.
+        kinds: number of kinds of object.
+    """
+
+    def __init__(self, stage_widths: tuple[int, int], text_width: int, colours: int, kinds: int) -> None:
+        super().__init__()
+        self.classes = (colours, kinds)
+        self.name = nn.Conv2d(stage_widths[1], 1 + colours + kinds, 1)
+        self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in stage_widths)
+        self.project_map = nn.ModuleList(nn.Conv2d(width, 64, 1) for width in stage_widths)
+
+    def forward(self, fused: Fused, mask: Tensor, colour: Tensor, kind: Tensor) -> Tensor:
+        """Sum both losses.
+
+        Args:
+            fused: of B expressions with T frames each.
+            mask: (B * T, H, W) bool, the described object.
+            colour: (B * T, H, W) int64, the colour's index where any object is, else -1.
+            kind: (B * T, H, W) int64, likewise.
+
+        Returns:
+            Scalar.
+        """
+        return self._name_cells(fused.stages[2], colour, kind) + self._match_text(fused, mask)
+
+    def _name_cells(self, top: Tensor, colour: Tensor, kind: Tensor) -> Tensor:
+        logits = self.name(top).float()
+        step = colour.shape[-1] // top.shape[-1]
+        # The cell's label is that of the pixel in its middle.
+        colour, kind = (labels[:, step // 2 :: step, step // 2 :: step] for labels in (colour, kind))
+        objectness = F.binary_cross_entropy_with_logits(logits[:, 0], (colour >= 0).float())
+        names = logits[:, 1:].split(self.classes, 1)
+        known = (colour >= 0).sum().clamp(min=1)
+        for part, labels in zip(names, (colour, kind), strict=True):
+            objectness = objectness + F.cross_entropy(part, labels, ignore_index=-1, reduction="sum") / known
+        return objectness
+
+    def _match_text(self, fused: Fused, mask: Tensor) -> Tensor:
+        total = fused.text_state.new_zeros(())
+        frames = mask.shape[0] // fused.text_state.shape[0]
+        for index, level in enumerate(fused.stages[1:3]):
+            text = self.project_text[index](fused.text_state).repeat_interleave(frames, 0)
+            logits = torch.einsum("nc,nchw->nhw", text, self.project_map[index](level)).float() / 8.0
+            target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
+            total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
+        return total

@@ -1,0 +1,59 @@
+"""What training minimises, by hand."""
+
+import math
+
+import pytest
+import torch
+
+from samwise_ros.training.losses import cme_labels, dice_loss, focal_loss, mask_loss, score_loss
+
+
+def test_focal_loss_of_one_pixel():
+    logit, prob = 0.7, 1 / (1 + math.exp(-0.7))
+    positive = 0.25 * (1 - prob) ** 2 * -math.log(prob)
+    negative = 0.75 * prob**2 * -math.log(1 - prob)
+    assert focal_loss(torch.tensor([[logit]]), torch.ones(1, 1)).item() == pytest.approx(positive, rel=1e-5)
+    assert focal_loss(torch.tensor([[logit]]), torch.zeros(1, 1)).item() == pytest.approx(negative, rel=1e-5)
+
+
+def test_dice_loss_from_perfect_to_wrong():
+    mask = torch.zeros(4, 4)
+    mask[:2] = 1
+    sure = 100 * (2 * mask - 1)
+    assert dice_loss(sure, mask).item() == pytest.approx(0, abs=1e-5)
+    assert dice_loss(-sure, mask).item() == pytest.approx(1 - 1 / 17, abs=1e-5)
+    assert dice_loss(torch.full((4, 4), -100.0), torch.zeros(4, 4)).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_mask_loss_compares_at_the_masks_size():
+    mask = torch.zeros(1, 8, 8, dtype=torch.bool)
+    mask[:, :4] = True
+    logits = torch.full((1, 1, 2, 2), -20.0)
+    logits[:, :, 0] = 20.0
+    assert mask_loss(logits, mask) < 0.15
+    assert mask_loss(-logits, mask) > 1
+
+
+def test_score_loss_asks_whether_there_is_any_pixel():
+    masks = torch.zeros(2, 4, 4, dtype=torch.bool)
+    masks[0, 1, 1] = True
+    assert score_loss(torch.tensor([[9.0], [-9.0]]), masks) < 0.001
+    assert score_loss(torch.tensor([[-9.0], [9.0]]), masks) > 8
+
+
+@pytest.mark.parametrize(
+    ("columns", "other_columns", "score", "label"),
+    [
+        ((0, 10), (0, 10), 1.0, 0),  # the same
+        ((0, 10), (8, 18), 1.0, 0),  # a fifth of the smaller one is shared
+        ((0, 10), (10, 20), 1.0, 1),  # nothing is shared
+        ((0, 10), (0, 0), 1.0, 1),  # the memory-less one is empty
+        ((0, 1), (5, 6), 1.0, -1),  # both are too small to tell
+        ((0, 10), (10, 20), -1.0, -1),  # the memory-less one sees no object
+    ],
+)
+def test_memory_label(columns: tuple[int, int], other_columns: tuple[int, int], score: float, label: int):
+    logits = torch.full((2, 1, 20, 20), -1.0)
+    logits[0, ..., slice(*columns)] = 1.0
+    logits[1, ..., slice(*other_columns)] = 1.0
+    assert cme_labels(logits[0], logits[1], torch.tensor([[score]])).tolist() == [label]
