@@ -1,0 +1,1 @@
+"""The `samwise` command: one small module per subcommand, collected by `main`."""

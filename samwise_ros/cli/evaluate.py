@@ -1,0 +1,37 @@
+"""`samwise evaluate`: how well a model finds what held-out expressions describe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from samwise_ros.cli.track import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add `evaluate` and its arguments to the command line."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a model on held-out clips",
+        description="Mean J of a model on clips of the synthetic world that it was not trained on, in stream mode.",
+    )
+    parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those of the preset)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--clips", type=int, default=50, metavar="N", help="held-out clips (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=12, metavar="T", help="frames of a clip (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print a table of mean J by kind of expression."""
+    from tqdm import tqdm
+
+    from samwise_ros.evaluation.synthetic import evaluate_clips, format_table
+    from samwise_ros.model.build import build_segmenter
+
+    segmenter = build_segmenter(args.model, weights=args.weights, device=args.device)
+    scores = evaluate_clips(segmenter, range(args.clips), frames=args.frames, height_px=480, width_px=640)
+    print(format_table(tqdm(scores, total=args.clips, unit="clip", disable=None)))

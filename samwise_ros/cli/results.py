@@ -1,0 +1,103 @@
+"""The folder that `samwise track` leaves behind: overlay, label images and `objects.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from PIL import Image
+
+from samwise_ros.data.video import ImageFiles, VideoFile, VideoWriter
+from samwise_ros.engine.overlay import draw_overlay
+from samwise_ros.errors import ConfigError
+from samwise_ros.types import FrameResult, TrackedObject
+
+_LABELS_NAME = re.compile(r"\d{6,}\.png")
+
+
+class ResultFolder:
+    """Writes each result as it comes, so that an interrupted run keeps what it had; a context manager.
+
+    The folder gets `overlay.mp4` (`overlay.png` for a single image), `labels/000000.png` and so on (mono8: 0
+    background, n the n-th target) and `objects.jsonl` (a line per frame). Entering removes these files of an earlier
+    run, and nothing else.
+
+    Args:
+        path: the folder; made where it is missing.
+        footage: what the results are about.
+
+    Raises:
+        ConfigError: `path` is a file, or writing there would destroy the footage.
+    """
+
+    def __init__(self, path: Path, footage: VideoFile | ImageFiles) -> None:
+        self._path = path
+        self._footage = footage
+        self._labels = path / "labels"
+        if path.exists() and not path.is_dir():
+            raise ConfigError(f"the results cannot go to '{path}', which is a file: name a folder")
+        source = footage.path.resolve()
+        if source == self._labels.resolve() or source in {file.resolve() for file in self._earlier_files()}:
+            raise ConfigError(f"results in '{path}' would overwrite the input '{footage.path}': name another folder")
+        self._open_files = ExitStack()
+
+    def __enter__(self) -> ResultFolder:
+        self._labels.mkdir(parents=True, exist_ok=True)
+        for file in self._earlier_files():
+            file.unlink()
+        objects = (self._path / "objects.jsonl").open("w", encoding="utf-8", buffering=1)
+        self._objects = self._open_files.enter_context(objects)
+        self._video = self._open_files.enter_context(VideoWriter(self._path / "overlay.mp4", self._footage.rate_hz))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open_files.__exit__(kind, error, trace)
+
+    def add(self, index: int, result: FrameResult) -> None:
+        """Write one frame's result.
+
+        Args:
+            index: the frame's place in the footage; it names the label image.
+            result: what was found in the frame.
+
+        Raises:
+            ImageError: the overlay video cannot be written.
+            OSError: another file cannot be written.
+        """
+        Image.fromarray(result.labels).save(self._labels / f"{index:06d}.png", compress_level=1)
+        line = {
+            "frame": index,
+            "stamp_s": round(result.frame.stamp_ns / 1e9, 6),
+            "objects": [_object_to_json(found) for found in result.objects],
+        }
+        self._objects.write(json.dumps(line, ensure_ascii=False) + "\n")
+        overlay = draw_overlay(result)
+        if self._footage.is_still:
+            Image.fromarray(overlay).save(self._path / "overlay.png")
+        else:
+            self._video.write(overlay)
+
+    def _earlier_files(self) -> list[Path]:
+        files = [self._path / name for name in ("overlay.mp4", "overlay.png", "objects.jsonl")]
+        if self._labels.is_dir():
+            files += [file for file in self._labels.iterdir() if _LABELS_NAME.fullmatch(file.name)]
+        return [file for file in files if file.is_file()]
+
+
+def _object_to_json(found: TrackedObject) -> dict[str, Any]:
+    centroid = found.centroid_xy_px
+    return {
+        "id": found.target.id,
+        "text": found.target.text,
+        "visible": found.visible,
+        "score": round(float(found.score), 4),
+        "box_xyxy_px": None if found.box_xyxy_px is None else [int(edge) for edge in found.box_xyxy_px],
+        "centroid_xy_px": None if centroid is None else [round(float(value), 2) for value in centroid],
+        "area_px": int(found.area_px),
+    }

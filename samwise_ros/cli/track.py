@@ -1,0 +1,98 @@
+"""`samwise track`: follow described objects through recorded footage, and write what was found to a folder."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from samwise_ros.cli.results import ResultFolder
+    from samwise_ros.data.video import ImageFiles, VideoFile
+    from samwise_ros.engine.tracker import Tracker
+    from samwise_ros.types import FrameResult, Target
+
+    Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add `track` and its arguments to the command line."""
+    parser = commands.add_parser(
+        "track",
+        help="segment a video, a folder of images or an image",
+        description="Segment what each --text describes. DIR gets an overlay video (or image), labels/ with one mono8 "
+        "PNG per frame (0 background, n the n-th text), and objects.jsonl with a line per frame.",
+    )
+    parser.add_argument("input", type=Path, metavar="INPUT", help="video file, folder of images or image")
+    parser.add_argument("--text", action="append", required=True, help="what to follow; repeat for several objects")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those of the preset)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--max-frames", type=_positive_int, metavar="N", help="stop after N frames")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Track through the footage; nothing in DIR is touched before input, model and texts proved good."""
+    from samwise_ros.cli.results import ResultFolder
+    from samwise_ros.data.video import open_footage
+    from samwise_ros.engine.tracker import Tracker
+    from samwise_ros.model.build import build_segmenter
+
+    footage = open_footage(args.input)
+    tracker = Tracker(build_segmenter(args.model, weights=args.weights, device=args.device))
+    for text in args.text:
+        tracker.add(text)
+    tally = _Tally()
+    with ResultFolder(args.out, footage) as results:
+        _track(footage, tracker, results, tally, args.max_frames)
+    print(tally.summary())
+    overlay = "overlay.png" if footage.is_still else "overlay.mp4"
+    print(f"results in {args.out}: {overlay}, labels/, objects.jsonl")
+
+
+class _Tally:
+    """Counts frames, and in how many of them each target was visible."""
+
+    def __init__(self) -> None:
+        self._start_s = time.perf_counter()
+        self._frames = 0
+        self._visible: dict[Target, int] = {}
+
+    def add(self, result: FrameResult) -> None:
+        self._frames += 1
+        for found in result.objects:
+            self._visible[found.target] = self._visible.get(found.target, 0) + found.visible
+
+    def summary(self) -> str:
+        took_s = time.perf_counter() - self._start_s
+        frames = "1 frame" if self._frames == 1 else f"{self._frames} frames"
+        lines = [f"{frames} in {took_s:.1f} s ({self._frames / took_s:.1f} frames/s)"]
+        for target, count in self._visible.items():
+            share = f"{100 * count / self._frames:.0f} %"
+            lines.append(f"  {target.id} {target.text}: visible in {count} of {frames} ({share})")
+        return "\n".join(lines)
+
+
+def _track(
+    footage: VideoFile | ImageFiles, tracker: Tracker, results: ResultFolder, tally: _Tally, max_frames: int | None
+) -> None:
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    total = min((count for count in (footage.total_frames, max_frames) if count is not None), default=None)
+    frames = islice(footage, max_frames)
+    with logging_redirect_tqdm(), tqdm(frames, total=total, unit="frame", disable=None) as progress:
+        for index, frame in progress:
+            result = tracker.step(frame)
+            results.add(index, result)
+            tally.add(result)
+
+
+def _positive_int(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)

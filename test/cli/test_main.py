@@ -1,0 +1,65 @@
+"""The command line as a whole: help, version, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samwise_ros import __version__
+from samwise_ros.cli import info, train
+from samwise_ros.cli import main as cli
+from samwise_ros.errors import ConfigError
+
+TRAIN = ["train", "--config", "recipe.yaml", "--out", "out"]
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(command in shown for command in ("track", "train", "info"))
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"samwise {__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [[], ["fly"], ["track", "clip.mp4"], ["train"]])
+def test_wrong_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(argv)
+    assert "usage: samwise" in capsys.readouterr().err
+
+
+def test_the_parser_imports_nothing_heavy() -> None:
+    check = "import samwise_ros.cli.main, sys; assert not {'numpy', 'cv2', 'torch', 'PIL'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=Path(cli.__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConfigError("preset 'x' is unknown"), FileNotFoundError(2, "No such file or directory", "recipe.yaml")],
+)
+def test_an_error_is_one_line_and_exit_code_2(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(train, "run", fail)
+    assert cli.main(TRAIN) == 2
+    assert capsys.readouterr().err == f"samwise: {error}\n"
+
+
+def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(info, "run", interrupt)
+    assert cli.main(["info"]) == 130
+    assert capsys.readouterr() == ("", "")
