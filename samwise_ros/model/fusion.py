@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from samwise_ros.config import ModelConfig
 from samwise_ros.model.adapter import CrossModalTemporalAdapter
-from samwise_ros.model.sam2_bridge import Sam2, embed_patches, run_stage
+from samwise_ros.model.sam2_bridge import Sam2
+from samwise_ros.model.sam2_steps import embed_patches, run_stage
 from samwise_ros.model.text import TextEncoder
 
 PATCH_SIDES = (8, 4, 2)

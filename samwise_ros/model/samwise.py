@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from samwise_ros.config import ModelConfig
-from samwise_ros.model import fusion
-from samwise_ros.model import sam2_bridge as bridge
+from samwise_ros.model import fusion, sam2_bridge
+from samwise_ros.model import sam2_steps as steps
 from samwise_ros.model.cme import ConditionalMemoryEncoder
 from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused
-from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS, NO_OBJECT_LOGIT, Decoded, Features
+from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS
+from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT, Decoded, Features
 from samwise_ros.model.text import PAD_ID, TextEncoder
 
 CME_WINDOW = 4
@@ -86,9 +87,9 @@ class Samwise(nn.Module):
         super().__init__()
         self.config = config
         self.text_encoder = TextEncoder(config.text)
-        self.sam = bridge.build_sam2(config)
+        self.sam = sam2_bridge.build_sam2(config)
         self.adapters = fusion.build_adapters(config)
-        self.project_text = bridge.prompt_projector(config.text.width, config.width)
+        self.project_text = prompt_projector(config.text.width, config.width)
         self.cme = ConditionalMemoryEncoder(config.width)
 
     def set_image_side(self, side_px: int) -> None:
@@ -98,7 +99,7 @@ class Samwise(nn.Module):
             side_px: side S of the square images, a multiple of 64.
         """
         self.config = replace(self.config, image_side_px=side_px)
-        bridge.set_image_side(self.sam, side_px)
+        sam2_bridge.set_image_side(self.sam, side_px)
 
     def encode_text(self, ids: Tensor) -> EncodedText:
         """Run the text layers that no image reaches.
@@ -123,7 +124,7 @@ class Samwise(nn.Module):
 
     def features(self, fused: Fused) -> Features:
         """The levels that the decoder uses, of the B * T frames."""
-        return bridge.run_neck(self.sam, list(fused.stages))
+        return steps.run_neck(self.sam, list(fused.stages))
 
     def track(self, features: Features, text_state: Tensor, memory: Memory | None, *, check_memory: bool) -> Tracked:
         """Decode one frame and encode what it leaves.
@@ -140,25 +141,25 @@ class Samwise(nn.Module):
         """
         prompt = self.project_text(text_state)
         if memory is None:
-            conditioned = bridge.add_no_memory(self.sam, features.top)
+            conditioned = steps.add_no_memory(self.sam, features.top)
         else:
-            conditioned = bridge.read_memory(self.sam, features.top, memory.maps, memory.pointers)
-        decoded = bridge.decode_mask(self.sam, features, conditioned, prompt)
+            conditioned = steps.read_memory(self.sam, features.top, memory.maps, memory.pointers)
+        decoded = steps.decode_mask(self.sam, features, conditioned, prompt)
         mask_logits = self._hide_absent(decoded)
-        pointer = bridge.object_pointer(self.sam, decoded)
-        memory_logits = bridge.high_resolution(self.sam, mask_logits)
+        pointer = steps.object_pointer(self.sam, decoded)
+        memory_logits = steps.high_resolution(self.sam, mask_logits)
 
         cme_logits, memoryless = None, None
         switched = torch.zeros(mask_logits.shape[0], dtype=torch.bool, device=mask_logits.device)
         if check_memory:
-            memoryless = bridge.decode_mask(self.sam, features, bridge.add_no_memory(self.sam, features.top), prompt)
+            memoryless = steps.decode_mask(self.sam, features, steps.add_no_memory(self.sam, features.top), prompt)
             cme_logits = self.cme(pointer.detach(), memoryless.early_token.detach())
             if not self.training:
                 switched = cme_logits.argmax(1) == 1
-                other = bridge.high_resolution(self.sam, self._hide_absent(memoryless))
+                other = steps.high_resolution(self.sam, self._hide_absent(memoryless))
                 take = switched[:, None, None, None] & (other > 0)
                 memory_logits = torch.where(take, 10 * other, memory_logits)
-        memory_map = bridge.write_memory(self.sam, features.top, memory_logits)
+        memory_map = steps.write_memory(self.sam, features.top, memory_logits)
         return Tracked(decoded, mask_logits, pointer, memory_map, cme_logits, memoryless, switched)
 
     def forward(self, images: Tensor, ids: Tensor) -> Clip:
@@ -210,3 +211,10 @@ def may_check_memory(frame: int, recently_switched: Sequence[bool]) -> bool:
     Source: reference implementation: `t - last_switch >= window - 1 and t > window`.
     """
     return frame > CME_WINDOW and not any(recently_switched)
+
+
+def prompt_projector(text_width: int, width: int) -> nn.Module:
+    """The MLP that turns the text's sentence vector (N, D) into a prompt token (N, C)."""
+    return nn.Sequential(
+        nn.Linear(text_width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width)
+    )

@@ -156,7 +156,8 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
         except (OSError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
             raise CheckpointError(
-                f"training state {path} cannot be resumed ({type(error).__name__}), expected the state of this recipe: start anew"
+                f"training state {path} cannot be resumed ({type(error).__name__}), expected the state of this recipe: "
+                "start anew"
             ) from error
         self.step, self.worlds_seen = state["step"], state["worlds_seen"]
         self.schedule.last_epoch = state["schedule"]["last_epoch"]

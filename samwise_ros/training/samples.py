@@ -6,6 +6,7 @@ moment; a shuffle buffer keeps neighbours apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -88,8 +89,8 @@ class SyntheticSamples(IterableDataset[Sample]):
         frames: int,
         weights: Mapping[str, float],
         first_world: int = 0,
-        moments: int = 4,
-        expressions: int = 3,
+        moments: int = 2,
+        expressions: int = 2,
     ) -> None:
         self._side_px, self._frames, self._weights = side_px, frames, dict(weights)
         self._first_world, self._moments, self._expressions = first_world, moments, expressions
@@ -117,7 +118,8 @@ class SyntheticSamples(IterableDataset[Sample]):
         height_px, width_px = fitted_size(int(height * 1000), int(width * 1000), self._side_px)
         world = World(seed, height=height_px, width=width_px, max_speed=float(rng.uniform(*SPEEDS)))
         for _ in range(self._moments):
-            clip = pad_clip(world.clip(int(rng.integers(LAST_FRAME)), self._frames), self._side_px)
+            clip = world.clip(int(rng.integers(LAST_FRAME)), self._frames)
+            clip = pad_clip(mirror(clip) if rng.random() < 0.5 else clip, self._side_px)
             for expression in draw_expressions(clip.expressions, self._weights, self._expressions, rng):
                 yield clip_to_sample(clip, expression)
 
@@ -150,6 +152,20 @@ def draw_expressions(
         if not by_kind[kind]:
             del by_kind[kind]
     return drawn
+
+
+def mirror(clip: Clip) -> Clip:
+    """Swap left and right, in the pictures and in the words: as true as before."""
+
+    def swap(text: str) -> str:
+        return re.sub("left|right", lambda side: "right" if side[0] == "left" else "left", text)
+
+    return replace(
+        clip,
+        rgb=clip.rgb[:, :, ::-1],
+        instances=clip.instances[:, :, ::-1],
+        expressions=tuple(replace(expression, text=swap(expression.text)) for expression in clip.expressions),
+    )
 
 
 def pad_clip(clip: Clip, side_px: int) -> Clip:

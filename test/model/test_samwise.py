@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from samwise_ros.model.sam2_bridge import NO_OBJECT_LOGIT
+from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT
 from samwise_ros.model.samwise import Memory, Samwise, may_check_memory
 
 IDS = torch.tensor([[0, 300, 310, 2, 1], [0, 5, 6, 7, 2]])

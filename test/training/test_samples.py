@@ -1,6 +1,7 @@
 """The stream of training samples."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 
 from samwise_ros.data.synthetic import COLOURS, KINDS, Expression, render_clip
 from samwise_ros.training import samples as module
-from samwise_ros.training.samples import SyntheticSamples, clip_to_sample, draw_expressions, pad_clip, samples_to_batch
+from samwise_ros.training.samples import (
+    SyntheticSamples,
+    clip_to_sample,
+    draw_expressions,
+    mirror,
+    pad_clip,
+    samples_to_batch,
+)
 
 WEIGHTS = {"colour": 1.0, "shape": 1.0, "place": 2.0}
 
@@ -60,3 +68,13 @@ def test_kinds_are_drawn_by_weight_and_nothing_twice():
     assert drawn["colour"] == pytest.approx(200, abs=60)
     assert len(set(draw_expressions(expressions, WEIGHTS, 20, rng))) == 9
     assert draw_expressions(expressions, {"motion": 1.0}, 3, rng) == []
+
+
+def test_a_mirrored_clip_has_its_words_mirrored():
+    clip = render_clip(5, frames=1, height=64, width=64)
+    words = Expression("the leftmost cup right of the ball on the left", "place", 1)
+    mirrored = mirror(replace(clip, expressions=(words,)))
+    assert mirrored.expressions[0].text == "the rightmost cup left of the ball on the right"
+    assert np.array_equal(mirrored.rgb[:, :, 0], clip.rgb[:, :, -1])
+    assert np.array_equal(mirrored.mask(words), clip.mask(words)[:, :, ::-1])
+    assert mirror(mirrored).expressions == (words,)

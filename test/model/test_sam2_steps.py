@@ -2,18 +2,18 @@
 
 import torch
 
-from samwise_ros.model import sam2_bridge as bridge
+from samwise_ros.model import sam2_steps as steps
 from samwise_ros.model.samwise import Samwise
 
 
 def test_stages_and_neck_equal_the_image_encoder(network: Samwise):
     images = torch.randn(2, 3, 128, 128)
     whole = network.sam.image_encoder(images)["backbone_fpn"]
-    x, stages = bridge.embed_patches(network.sam, images), []
+    x, stages = steps.embed_patches(network.sam, images), []
     for stage in range(4):
-        x = bridge.run_stage(network.sam, stage, x)
+        x = steps.run_stage(network.sam, stage, x)
         stages.append(x.permute(0, 3, 1, 2))
-    features = bridge.run_neck(network.sam, stages)
+    features = steps.run_neck(network.sam, stages)
     decoder = network.sam.sam_mask_decoder
     assert torch.allclose(features.stride4, decoder.conv_s0(whole[0]), atol=1e-5)
     assert torch.allclose(features.stride8, decoder.conv_s1(whole[1]), atol=1e-5)
@@ -22,7 +22,7 @@ def test_stages_and_neck_equal_the_image_encoder(network: Samwise):
 
 def test_decoder_equals_sam2_with_an_empty_point(network: Samwise):
     sam = network.sam
-    features = bridge.Features(torch.randn(2, 8, 32, 32), torch.randn(2, 16, 16, 16), torch.randn(2, 64, 8, 8))
+    features = steps.Features(torch.randn(2, 8, 32, 32), torch.randn(2, 16, 16, 16), torch.randn(2, 64, 8, 8))
     prompt = torch.randn(2, 64)
     points = (torch.zeros(2, 1, 2), -torch.ones(2, 1, dtype=torch.int32))
     sparse, dense = sam.sam_prompt_encoder(points=points, boxes=None, masks=None)
@@ -35,7 +35,7 @@ def test_decoder_equals_sam2_with_an_empty_point(network: Samwise):
         repeat_image=False,
         high_res_features=[features.stride4, features.stride8],
     )
-    decoded = bridge.decode_mask(sam, features, features.top, prompt)
+    decoded = steps.decode_mask(sam, features, features.top, prompt)
     assert torch.allclose(decoded.mask_logits, masks, atol=1e-4)
     assert torch.allclose(decoded.iou, iou, atol=1e-5)
     assert torch.allclose(decoded.mask_token, tokens[:, 0], atol=1e-5)
@@ -44,16 +44,16 @@ def test_decoder_equals_sam2_with_an_empty_point(network: Samwise):
 
 def test_reading_memory_depends_on_the_order_of_maps_and_not_of_pointers(network: Samwise):
     top, maps, pointers = torch.randn(1, 64, 8, 8), torch.randn(3, 1, 16, 8, 8), torch.randn(4, 1, 64)
-    read = bridge.read_memory(network.sam, top, maps, pointers)
-    assert not torch.allclose(bridge.read_memory(network.sam, top, maps.flip(0), pointers), read, atol=1e-4)
+    read = steps.read_memory(network.sam, top, maps, pointers)
+    assert not torch.allclose(steps.read_memory(network.sam, top, maps.flip(0), pointers), read, atol=1e-4)
     # Pointers carry no time in SAMWISE's configuration.
-    assert torch.allclose(bridge.read_memory(network.sam, top, maps, pointers.flip(0)), read, atol=1e-5)
+    assert torch.allclose(steps.read_memory(network.sam, top, maps, pointers.flip(0)), read, atol=1e-5)
 
 
 def test_absent_object_has_the_learned_pointer(network: Samwise):
     token = torch.randn(2, 64)
     scores = torch.tensor([[1.0], [-1.0]])
-    decoded = bridge.Decoded(torch.zeros(2, 1, 32, 32), scores, token, token, torch.zeros(2, 1))
-    pointer = bridge.object_pointer(network.sam, decoded)
+    decoded = steps.Decoded(torch.zeros(2, 1, 32, 32), scores, token, token, torch.zeros(2, 1))
+    pointer = steps.object_pointer(network.sam, decoded)
     assert torch.equal(pointer[1], network.sam.no_obj_ptr[0])
     assert not torch.allclose(pointer[0], pointer[1])

@@ -1,0 +1,262 @@
+"""SAM 2's computation one step at a time. `model.fusion` and `model.samwise` call it.
+
+SAM 2's own `forward` methods run the image encoder in one go and keep a video's state in nested dictionaries; SAMWISE
+needs to step in between the stages, and this package keeps state out of the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from samwise_ros.model.sam2_bridge import Sam2
+
+NO_OBJECT_LOGIT = -1024.0
+"""What SAM 2 writes into every mask logit of a frame in which the object is not in view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the neck makes of N images.
+
+    Attributes:
+        stride4: (N, C/8, S/4, S/4).
+        stride8: (N, C/4, S/8, S/8).
+        top: (N, C, S/16, S/16).
+    """
+
+    stride4: Tensor
+    stride8: Tensor
+    top: Tensor
+
+    def frame(self, index: int) -> Features:
+        """The features of one image, the first axis kept."""
+        part = slice(index, index + 1)
+        return Features(self.stride4[part], self.stride8[part], self.top[part])
+
+    def frames(self, indices: Tensor) -> Features:
+        """The features of some images, in the order of `indices` (K,) int64."""
+        return Features(self.stride4[indices], self.stride8[indices], self.top[indices])
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the mask decoder says of N images.
+
+    Attributes:
+        mask_logits: (N, 1, S/4, S/4), before the object score is applied.
+        score_logits: (N, 1), > 0 where the object is in view.
+        mask_token: (N, C), the decoder's final mask token.
+        early_token: (N, C), the mask token after the first two-way layer.
+        iou: (N, 1), the decoder's own estimate of the mask's quality, 0..1.
+    """
+
+    mask_logits: Tensor
+    score_logits: Tensor
+    mask_token: Tensor
+    early_token: Tensor
+    iou: Tensor
+
+
+def embed_patches(sam: Sam2, images: Tensor) -> Tensor:
+    """Cut images into the backbone's patches.
+
+    Args:
+        sam: the network.
+        images: (N, 3, S, S) normalised.
+
+    Returns:
+        (N, S/4, S/4, C1), channels last as the backbone's blocks take them.
+    """
+    trunk = sam.image_encoder.trunk
+    x: Tensor = trunk.patch_embed(images)
+    position: Tensor = trunk._get_pos_embed(x.shape[1:3])
+    return x + position
+
+
+def run_stage(sam: Sam2, stage: int, x: Tensor) -> Tensor:
+    """Run one of the backbone's four stages.
+
+    Args:
+        sam: the network.
+        stage: 0..3.
+        x: (N, h, w, C) the stage before's output.
+
+    Returns:
+        (N, h', w', C') this stage's output, channels last.
+    """
+    trunk = sam.image_encoder.trunk
+    first = 0 if stage == 0 else trunk.stage_ends[stage - 1] + 1
+    for block in trunk.blocks[first : trunk.stage_ends[stage] + 1]:
+        x = block(x)
+    return x
+
+
+def run_neck(sam: Sam2, stages: list[Tensor]) -> Features:
+    """From the four stage maps to the three levels that the decoder uses.
+
+    Args:
+        sam: the network.
+        stages: four maps (N, C_k, h_k, w_k), strides 4, 8, 16, 32.
+
+    Returns:
+        The levels of strides 4, 8 and 16.
+    """
+    levels, _ = sam.image_encoder.neck(stages)
+    decoder = sam.sam_mask_decoder
+    return Features(decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2])
+
+
+def add_no_memory(sam: Sam2, top: Tensor) -> Tensor:
+    """Top-level features of a frame that reads no memory.
+
+    Args:
+        sam: the network.
+        top: (N, C, h, w).
+
+    Returns:
+        (N, C, h, w).
+    """
+    no_memory: Tensor = sam.no_mem_embed.reshape(1, -1, 1, 1)
+    return top + no_memory
+
+
+def read_memory(sam: Sam2, top: Tensor, maps: Tensor, pointers: Tensor) -> Tensor:
+    """Let a frame's top-level features attend to what past frames left.
+
+    Args:
+        sam: the network.
+        top: (N, C, h, w).
+        maps: (K, N, M, h, w) memory maps of the last K = 1..6 frames, oldest first.
+        pointers: (P, N, C) object pointers of the last P = 1..15 frames, oldest first.
+
+    Returns:
+        (N, C, h, w).
+    """
+    n, c, h, w = top.shape
+    frames, memory_width = maps.shape[0], maps.shape[2]
+    curr = top.flatten(2).permute(2, 0, 1)
+    curr_pos = sam.image_encoder.neck.position_encoding(top).to(top.dtype).flatten(2).permute(2, 0, 1)
+
+    map_pos = sam.memory_encoder.position_encoding(maps[0]).to(top.dtype).flatten(2).permute(2, 0, 1)
+    # The newest frame has SAM 2's temporal embedding 0, the oldest `frames - 1`.
+    distance = sam.maskmem_tpos_enc[:frames].flip(0)[:, 0, 0]
+    map_pos = (map_pos + distance[:, None, None]).flatten(0, 1)
+    map_tokens = maps.flatten(3).permute(0, 3, 1, 2).flatten(0, 1)
+
+    split = c // memory_width
+    pointer_tokens = pointers.flip(0).reshape(-1, n, split, memory_width).permute(0, 2, 1, 3).flatten(0, 1)
+    memory_pos = torch.cat((map_pos, torch.zeros_like(pointer_tokens)))
+    fused: Tensor = sam.memory_attention(
+        curr=curr,
+        curr_pos=curr_pos,
+        memory=torch.cat((map_tokens, pointer_tokens)),
+        memory_pos=memory_pos,
+        num_obj_ptr_tokens=pointer_tokens.shape[0],
+    )
+    return fused.permute(1, 2, 0).reshape(n, c, h, w)
+
+
+def decode_mask(sam: Sam2, features: Features, conditioned: Tensor, prompt: Tensor) -> Decoded:
+    """Decode one mask per image from one prompt token.
+
+    Args:
+        sam: the network.
+        features: its high-resolution levels are used.
+        conditioned: (N, C, h, w) top-level features after the memory.
+        prompt: (N, C) the sparse prompt token made of the text.
+
+    Returns:
+        Mask, score and tokens.
+
+    Source: `sam2.modeling.sam.mask_decoder.MaskDecoder.predict_masks` with an empty point as SAM 2's tracker gives it.
+
+    Differs: makes the one mask that is used of the four, and gives the tokens after the first two-way layer, which the
+    Conditional Memory Encoder reads.
+    """
+    decoder, prompts = sam.sam_mask_decoder, sam.sam_prompt_encoder
+    n, c, h, w = conditioned.shape
+    learned = [decoder.iou_token.weight, decoder.mask_tokens.weight]
+    if decoder.pred_obj_scores:
+        learned.insert(0, decoder.obj_score_token.weight)
+    # SAM 2 stands in for missing points with one padding point and pads once more for the missing box.
+    learned += [prompts.not_a_point_embed.weight, prompts.not_a_point_embed.weight]
+    tokens = torch.cat((torch.cat(learned).expand(n, -1, -1), prompt[:, None]), 1)
+
+    source = conditioned + prompts.no_mask_embed.weight.reshape(1, -1, 1, 1)
+    position = prompts.get_dense_pe().expand(n, -1, -1, -1).flatten(2).transpose(1, 2)
+    queries, keys = tokens, source.flatten(2).transpose(1, 2)
+    early = queries
+    for index, layer in enumerate(decoder.transformer.layers):
+        queries, keys = layer(queries=queries, keys=keys, query_pe=tokens, key_pe=position)
+        if index == 0:
+            early = queries
+    attended = decoder.transformer.final_attn_token_to_image(q=queries + tokens, k=keys + position, v=keys)
+    queries = decoder.transformer.norm_final_attn(queries + attended)
+
+    first = 1 if decoder.pred_obj_scores else 0
+    mask_token = queries[:, first + 1]
+    up1, norm1, act1, up2, act2 = decoder.output_upscaling
+    pixels = act1(norm1(up1(keys.transpose(1, 2).reshape(n, c, h, w)) + features.stride8))
+    pixels = act2(up2(pixels) + features.stride4)
+    weights = decoder.output_hypernetworks_mlps[0](mask_token)
+    if decoder.pred_obj_scores:
+        score_logits = decoder.pred_obj_score_head(queries[:, 0])
+    else:
+        score_logits = mask_token.new_full((n, 1), 10.0)
+    return Decoded(
+        mask_logits=torch.einsum("nc,nchw->nhw", weights, pixels)[:, None],
+        score_logits=score_logits,
+        mask_token=mask_token,
+        early_token=early[:, first + 1],
+        iou=decoder.iou_prediction_head(queries[:, first])[:, :1],
+    )
+
+
+def object_pointer(sam: Sam2, decoded: Decoded) -> Tensor:
+    """The vector by which later frames remember the object.
+
+    Args:
+        sam: the network.
+        decoded: one frame's predictions.
+
+    Returns:
+        (N, C); SAM 2's learned `no_obj_ptr` where the object is not in view.
+    """
+    pointer: Tensor = sam.obj_ptr_proj(decoded.mask_token)
+    if not sam.pred_obj_scores:
+        return pointer
+    return torch.where(decoded.score_logits > 0, pointer, sam.no_obj_ptr)
+
+
+def high_resolution(sam: Sam2, mask_logits: Tensor) -> Tensor:
+    """Upsample mask logits to the network's image side.
+
+    Args:
+        sam: the network.
+        mask_logits: (N, 1, S/4, S/4).
+
+    Returns:
+        (N, 1, S, S) float32.
+    """
+    size = (sam.image_size, sam.image_size)
+    return F.interpolate(mask_logits.float(), size, mode="bilinear", align_corners=False)
+
+
+def write_memory(sam: Sam2, top: Tensor, mask_logits: Tensor) -> Tensor:
+    """Encode a frame and its mask as a memory map.
+
+    Args:
+        sam: the network.
+        top: (N, C, h, w) top-level features, before they read any memory.
+        mask_logits: (N, 1, S, S).
+
+    Returns:
+        (N, M, h, w).
+    """
+    mask = torch.sigmoid(mask_logits) * 20.0 - 10.0
+    encoded: dict[str, Tensor] = sam.memory_encoder(top, mask.to(top.dtype), skip_mask_sigmoid=True)
+    return encoded["vision_features"]
