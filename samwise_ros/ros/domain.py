@@ -1,0 +1,34 @@
+"""A ROS domain that nobody else on this machine uses. `demo` and the tests keep their graphs apart with it."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from collections.abc import Iterator
+
+from samwise_ros.errors import ConfigError
+
+_PORT = 32768
+"""ROS's own test tools reserve domain N by holding TCP port 32768 + N; so does this."""
+
+
+@contextlib.contextmanager
+def reserve_domain_id() -> Iterator[int]:
+    """Hold a free domain for as long as the context lasts.
+
+    Yields:
+        The domain's id, 1..100.
+
+    Raises:
+        ConfigError: none is free.
+    """
+    for domain_id in random.sample(range(1, 101), 100):
+        with socket.socket() as reservation:
+            try:
+                reservation.bind(("127.0.0.1", _PORT + domain_id))
+            except OSError:
+                continue
+            yield domain_id
+            return
+    raise ConfigError("every ROS domain from 1 to 100 is in use on this machine: end other demos or tests first")

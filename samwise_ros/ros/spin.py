@@ -1,0 +1,64 @@
+"""Runs a node from start to end as the main program of its process. `node` and `synthetic_camera` use it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from samwise_ros.errors import ConfigError, SamwiseError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WAKE_S = 0.25
+
+
+def run_node(name: str, make_node: Callable[[], Node]) -> int:
+    """Make a node and serve it until Ctrl-C, SIGTERM or its own end (it shuts its context down).
+
+    Signals raise SystemExit, also while the node is being made. ROS's own handlers would shut the context down under a
+    thread that still publishes; after a KeyboardInterrupt in the middle of an import, Python may exit as killed.
+
+    Args:
+        name: what the log calls the program when there is no node yet.
+        make_node: makes the node; its `destroy_node` ends what the node has started.
+
+    Returns:
+        The exit code: 0, or 1 after a SamwiseError, which is logged as fatal.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))
+    node: Node | None = None
+    try:
+        _init_ros()
+        node = make_node()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        node.get_logger().info("ready")
+        while rclpy.ok():
+            executor.spin_once(timeout_sec=_WAKE_S)
+    except (SystemExit, ExternalShutdownException):
+        pass
+    except SamwiseError as error:
+        get_logger(name).fatal(str(error))
+        return 1
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _init_ros() -> None:
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        reason = str(error).split(", at /")[0]
+        raise ConfigError(f"ROS refuses the command line ({reason}): correct the part after --ros-args") from error

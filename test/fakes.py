@@ -1,0 +1,81 @@
+"""Stand-ins that need no model: a tracker that finds whatever is bright red, and frames for it."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+from samwise_ros.errors import CommandError
+from samwise_ros.types import Frame, FrameResult, Target, TrackedObject
+
+
+def red_square(height_px: int = 48, width_px: int = 64, left_px: int = 10, side_px: int = 16) -> npt.NDArray[np.uint8]:
+    """Return (H, W, 3) uint8: black, with a red square that starts at row 8."""
+    rgb = np.zeros((height_px, width_px, 3), np.uint8)
+    rgb[8 : 8 + side_px, left_px : left_px + side_px, 0] = 255
+    return rgb
+
+
+class FakeTracker:
+    """Meets `engine.tracker.Tracker`; every target's mask is where red is above 127.
+
+    Attributes:
+        gate: `step` waits while it is cleared.
+        stepping: set once a `step` has begun.
+        error: what the next `step` raises.
+    """
+
+    def __init__(self, max_targets: int = 8) -> None:
+        self.targets: tuple[Target, ...] = ()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.stepping = threading.Event()
+        self.error: Exception | None = None
+        self._max_targets = max_targets
+        self._last_id = 0
+
+    def add(self, text: str) -> Target:
+        text = text.strip()
+        for target in self.targets:
+            if target.text.casefold() == text.casefold():
+                return target
+        if not text:
+            raise CommandError("target is empty, expected words: say what to look at")
+        if len(self.targets) == self._max_targets:
+            raise CommandError(f"{self._max_targets} targets are followed already: remove one first")
+        self._last_id += 1
+        self.targets += (Target(self._last_id, text),)
+        return self.targets[-1]
+
+    def remove(self, target_id: int) -> Target:
+        for target in self.targets:
+            if target.id == target_id:
+                self.targets = tuple(other for other in self.targets if other.id != target_id)
+                return target
+        raise CommandError(f"no target has id {target_id}: see `~/objects` for those that are followed")
+
+    def clear(self) -> tuple[Target, ...]:
+        gone, self.targets = self.targets, ()
+        return gone
+
+    def step(self, frame: Frame) -> FrameResult:
+        targets = self.targets
+        self.stepping.set()
+        assert self.gate.wait(30)
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        mask = frame.rgb[:, :, 0] > 127
+        labels = np.where(mask & bool(targets), len(targets), 0).astype(np.uint8)
+        return FrameResult(frame, tuple(_found(target, mask) for target in targets), labels)
+
+
+def _found(target: Target, mask: npt.NDArray[np.bool_]) -> TrackedObject:
+    rows, columns = np.nonzero(mask)
+    if not rows.size:
+        return TrackedObject(target, 0.1, None, np.zeros((0, 0), bool), None, 0)
+    left, top, right, bottom = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+    centroid = (float(columns.mean()), float(rows.mean()))
+    return TrackedObject(target, 0.9, (left, top, right, bottom), mask[top:bottom, left:right], centroid, rows.size)

@@ -1,0 +1,322 @@
+import array
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("samwise_ros.msg", reason="needs the built messages: make setup")
+
+from builtin_interfaces.msg import Time
+from fakes import FakeTracker, red_square
+from rcl_interfaces.msg import Log
+from rclpy.logging import LoggingSeverity
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header, String
+from std_srvs.srv import Trigger
+
+from samwise_ros import engine
+from samwise_ros.errors import CommandError, ConfigError, ShapeError
+from samwise_ros.msg import TrackedObjectArray
+from samwise_ros.ros import node as node_module
+from samwise_ros.ros.convert import image_to_frame, image_to_labels, rgb_to_image
+from samwise_ros.ros.node import SamwiseNode
+from samwise_ros.srv import AddTarget, RemoveTarget
+
+pytestmark = pytest.mark.ros
+
+RELIABLE = QoSProfile(depth=10)
+
+
+def header(second: int) -> Header:
+    return Header(stamp=Time(sec=second, nanosec=7), frame_id=f"camera_{second}")
+
+
+class Rig:
+    """The node, something to speak to it with, and what it has said."""
+
+    def __init__(self, graph, *topics: str, **params) -> None:
+        self.graph = graph
+        self.tracker = FakeTracker()
+        overrides = [Parameter(name, value=value) for name, value in params.items()]
+        self.node = graph.add(SamwiseNode(self.tracker, context=graph.context, parameter_overrides=overrides))
+        self.probe = graph.probe()
+        self.image = self.probe.create_publisher(Image, "image", RELIABLE)
+        self.command = self.probe.create_publisher(String, "text_command", RELIABLE)
+        self.heard = {topic: [] for topic in topics}
+        self.log = []
+        self.probe.create_subscription(Log, "/rosout", self.log.append, 100)
+        subscriptions = [self.subscribe(topic) for topic in topics]
+        graph.wait_for(lambda: all(one.get_publisher_count() for one in subscriptions))
+        graph.wait_for(lambda: self.image.get_subscription_count() and self.command.get_subscription_count())
+        graph.wait_for(lambda: self.probe.count_publishers("/rosout") == 2)
+
+    def subscribe(self, topic):
+        kind = TrackedObjectArray if topic == "objects" else Image
+        listen = self.heard.setdefault(topic, []).append
+        return self.probe.create_subscription(kind, f"samwise/{topic}", listen, RELIABLE)
+
+    def show(self, second, rgb=None):
+        self.image.publish(rgb_to_image(red_square() if rgb is None else rgb, header(second)))
+
+    def say(self, text):
+        self.command.publish(String(data=text))
+
+    def wait_for_results(self, count, topic="mask"):
+        self.graph.wait_for(lambda: len(self.heard[topic]) >= count)
+
+    def wait_for_log(self, text):
+        self.graph.wait_for(lambda: any(text in entry.msg for entry in self.log))
+        return next(entry for entry in self.log if text in entry.msg)
+
+    def call(self, kind, name, **fields):
+        client = self.probe.create_client(kind, f"samwise/{name}")
+        self.graph.wait_for(client.service_is_ready)
+        future = client.call_async(kind.Request(**fields))
+        self.graph.wait_for(future.done)
+        return future.result()
+
+
+def test_every_output_carries_the_image_header_and_what_was_found(graph):
+    rig = Rig(graph, "mask", "objects", "overlay", targets=["the red square"])
+    rig.show(5)
+    for topic in rig.heard:
+        rig.wait_for_results(1, topic)
+    mask, objects, overlay = (rig.heard[topic][0] for topic in ("mask", "objects", "overlay"))
+    assert mask.header == objects.header == overlay.header == header(5)
+    np.testing.assert_array_equal(image_to_labels(mask), red_square()[:, :, 0] > 127)
+    assert [(one.id, one.text, one.visible, one.area) for one in objects.objects] == [(1, "the red square", True, 256)]
+    assert objects.objects[0].mask.header == header(5)
+    assert overlay.encoding == "rgb8"
+    assert (image_to_frame(overlay).rgb != red_square()).any()
+
+
+def test_newest_image_wins(graph):
+    rig = Rig(graph, "mask")
+    rig.tracker.gate.clear()
+    rig.show(1)
+    graph.wait_for(rig.tracker.stepping.is_set)
+    for second in (2, 3, 4):
+        rig.show(second)
+        graph.wait_for(lambda expected=second: rig.node._received == expected)
+    rig.tracker.gate.set()
+    rig.wait_for_results(2)
+    assert [msg.header.stamp.sec for msg in rig.heard["mask"]] == [1, 4]
+    assert rig.node._frames.dropped == 2
+
+
+def test_services_are_answered_while_the_model_is_busy(graph):
+    rig = Rig(graph)
+    rig.tracker.gate.clear()
+    rig.show(1)
+    graph.wait_for(rig.tracker.stepping.is_set)
+    assert rig.call(AddTarget, "add_target", text="the dog").success
+    rig.tracker.gate.set()
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ({"encoding": "32FC1"}, "encoding '32FC1', expected one of rgb8"),
+        ({"step": 5}, "step of 5 bytes, expected at least 192"),
+        ({"data": array.array("B", [1, 2, 3])}, "holds 3 bytes, expected 9216"),
+        ({"width": 0, "height": 0, "data": array.array("B")}, "0 x 0 pixels"),
+    ],
+)
+def test_a_broken_image_is_warned_about_and_the_next_is_served(graph, broken, sentence):
+    rig = Rig(graph, "mask")
+    for second in (1, 2):
+        msg = rgb_to_image(red_square(), header(second))
+        for name, value in broken.items():
+            setattr(msg, name, value)
+        rig.image.publish(msg)
+        graph.wait_for(lambda expected=second: rig.node._failed == expected)
+    rig.show(3)
+    rig.wait_for_results(1)
+    assert rig.heard["mask"][0].header == header(3)
+    assert rig.wait_for_log(sentence).level == LoggingSeverity.WARN
+    assert sum(sentence in one.msg for one in rig.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ShapeError("frame is odd, expected even"), "image dropped: frame is odd, expected even"),
+        (RuntimeError("boom"), "RuntimeError: boom"),
+    ],
+)
+def test_the_worker_survives_a_failing_model(graph, error, sentence):
+    rig = Rig(graph, "mask")
+    rig.tracker.error = error
+    rig.show(1)
+    assert ("Traceback" in rig.wait_for_log(sentence).msg) == isinstance(error, RuntimeError)
+    rig.show(2)
+    rig.wait_for_results(1)
+    assert rig.heard["mask"][0].header == header(2)
+
+
+def test_commands_change_the_targets(graph):
+    rig = Rig(graph, "objects")
+    rig.say("Please follow the dog; the cat.")
+    rig.wait_for_log('following 1 "the dog", 2 "the cat"')
+    rig.show(1)
+    rig.wait_for_results(1, "objects")
+    assert [(one.id, one.text) for one in rig.heard["objects"][0].objects] == [(1, "the dog"), (2, "the cat")]
+    rig.say("stop")
+    rig.wait_for_log("following nothing")
+    rig.show(2)
+    rig.wait_for_results(2, "objects")
+    assert list(rig.heard["objects"][1].objects) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("", "command ignored: command is empty"),
+        ("x" * 10_000, "command ignored: command has 10000 characters, expected at most 1000"),
+        ("follow a; b; c", "command ignored: command would make 3 targets, expected at most 2"),
+        ("forget the moon", 'command ignored: "the moon" is not followed'),
+    ],
+)
+def test_a_bad_command_gets_one_sentence_and_the_next_is_obeyed(graph, command, sentence):
+    rig = Rig(graph, max_targets=2)
+    rig.say(command)
+    assert "\n" not in rig.wait_for_log(sentence).msg
+    rig.say("the dog")
+    graph.wait_for(lambda: rig.tracker.targets)
+
+
+def test_services(graph):
+    rig = Rig(graph)
+    added = rig.call(AddTarget, "add_target", text=" the dog ")
+    assert (added.success, added.id, added.message) == (True, 1, "")
+    assert rig.call(AddTarget, "add_target", text="The Dog").id == 1
+    refused = rig.call(AddTarget, "add_target", text=" ")
+    assert (refused.success, refused.id) == (False, 0)
+    assert refused.message.startswith("target is empty")
+    refused = rig.call(RemoveTarget, "remove_target", id=9)
+    assert not refused.success
+    assert "no target has id 9" in refused.message
+    assert rig.call(RemoveTarget, "remove_target", id=1).success
+    rig.call(AddTarget, "add_target", text="the cat")
+    cleared = rig.call(Trigger, "clear_targets")
+    assert (cleared.success, cleared.message) == (True, "1 targets cleared")
+    assert rig.tracker.targets == ()
+
+
+def test_outputs_are_made_only_while_somebody_subscribes(graph, monkeypatch):
+    made = []
+    for module, name in (
+        (node_module, "labels_to_image"),
+        (node_module, "result_to_objects"),
+        (engine, "draw_overlay"),
+    ):
+        function = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *values, name=name, function=function: made.append(name) or function(*values)
+        )
+    rig = Rig(graph, "mask")
+    rig.show(1)
+    rig.wait_for_results(1)
+    assert made == ["labels_to_image"]
+    overlay = rig.subscribe("overlay")
+    graph.wait_for(lambda: rig.node._overlay_publisher.get_subscription_count())
+    rig.show(2)
+    rig.wait_for_results(1, "overlay")
+    assert made == ["labels_to_image", "labels_to_image", "draw_overlay"]
+    rig.probe.destroy_subscription(overlay)
+    graph.wait_for(lambda: not rig.node._overlay_publisher.get_subscription_count())
+    rig.show(3)
+    rig.wait_for_results(3)
+    assert made.count("draw_overlay") == 1
+
+
+def test_images_are_best_effort_unless_the_user_overrides_it(graph):
+    rig = Rig(graph, **{"qos_overrides./image.subscription.reliability": "reliable"})
+    (endpoint,) = rig.probe.get_subscriptions_info_by_topic("/image")
+    assert endpoint.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+
+def test_images_are_best_effort_by_default(graph):
+    rig = Rig(graph)
+    (endpoint,) = rig.probe.get_subscriptions_info_by_topic("/image")
+    assert endpoint.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "sentence"),
+    [
+        ({"max_targets": 0}, ConfigError, r"'max_targets' is refused .*\(0\).* expected int from 1 to 255"),
+        ({"max_targets": "many"}, ConfigError, "'max_targets' is refused .*'many'.* expected int from 1 to 255"),
+        ({"targets": "the dog"}, ConfigError, "'targets' is refused .*'the dog'.* expected a list of texts"),
+        ({"targets": [" "]}, CommandError, "target is empty"),
+        ({"qos_overrides./image.subscription.depth": "many"}, ConfigError, "qos_overrides are refused .*'many'"),
+        ({"qos_overrides./image.subscription.reliability": "no"}, ConfigError, "qos_overrides are refused .*`no`"),
+    ],
+)
+def test_a_wrong_parameter_refuses_the_node(graph, params, error, sentence):
+    with pytest.raises(error, match=sentence):
+        Rig(graph, **params)
+
+
+def wait_for_line(process, text):
+    for line in process.stdout:
+        if text in line:
+            return
+    pytest.fail(f"{text!r} never came")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_cleanly(start, number):
+    process = start("test/ros/fake_node.py")
+    wait_for_line(process, "[samwise]: ready")
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "0 images in, 0 results, 0 dropped for newer ones, 0 not usable" in output
+    assert "Traceback" not in output
+    assert "rosout" not in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_model_loads_ends_the_node_cleanly(start, number):
+    slow = (
+        "import time, sys, samwise_ros.ros.node as n\n"
+        "def load(params): print('loading', flush=True); time.sleep(60)\n"
+        "n.build_tracker = load; n.main()"
+    )
+    process = start("-c", slow)
+    wait_for_line(process, "loading")
+    sent_s = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "")
+    assert time.monotonic() - sent_s < 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-p", "model:=nope"], "model preset is 'nope', expected one of compact"),
+        (["-p", "max_targets:=300"], "parameter 'max_targets' is refused"),
+        (["-p", "weights:=/nowhere.safetensors"], "/nowhere.safetensors"),
+        (["--params-file", "/nowhere.yaml"], "ROS refuses the command line .*nowhere.yaml"),
+    ],
+)
+def test_a_wrong_configuration_ends_the_node_with_one_sentence(start, arguments, sentence):
+    process = start("-m", "samwise_ros.ros.node", "--ros-args", *arguments)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 1
+    fatal = [line for line in output.splitlines() if "[FATAL]" in line]
+    assert len(fatal) == 1
+    assert re.search(sentence, fatal[0])
+    assert "Traceback" not in output
+
+
+def test_importing_the_node_does_not_load_torch(start):
+    process = start("-c", "import sys, samwise_ros.ros.node; print('torch' in sys.modules)")
+    assert process.communicate(timeout=180)[0].strip() == "False"
