@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -165,7 +166,7 @@ class Trainer:
     def _rate(self, step: int) -> float:
         """Share of the peak learning rate: a linear rise, then one cosine down to zero."""
         warm = min(1.0, (step + 1) / self.recipe.warmup_steps)
-        return warm * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * min(1.0, step / self.recipe.steps)))))
+        return warm * 0.5 * (1 + math.cos(math.pi * self.recipe.progress(step)))
 
     def _batches(self, stage: Stage, count: int) -> Iterator[Batch]:
         """The stage's next batches, made by a process of its own."""

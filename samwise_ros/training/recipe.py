@@ -31,6 +31,11 @@ class Stage:
     batch: int
     steps: int
 
+    @property
+    def pixels_per_step(self) -> int:
+        """Pixels that a step looks at."""
+        return self.batch * self.frames * self.side_px**2
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -40,7 +45,7 @@ class Recipe:
         model: preset to train, from scratch.
         seed: of the initial weights.
         first_world: number of the first synthetic world; see `training.samples`.
-        learning_rate: at its peak; one cosine down to zero over all stages.
+        learning_rate: at its peak; one cosine down to zero over all stages, see `progress`.
         weight_decay: of AdamW.
         warmup_steps: steps over which the learning rate rises to its peak.
         auxiliary_weight: of the auxiliary losses.
@@ -64,6 +69,21 @@ class Recipe:
     def steps(self) -> int:
         """Optimizer steps of all stages."""
         return sum(stage.steps for stage in self.stages)
+
+    def progress(self, step: int) -> float:
+        """Share of the training that is done before a step.
+
+        Args:
+            step: 0 .. `steps`.
+
+        Returns:
+            0..1, counted in pixels, so that a stage of large clips has its share of the learning rate's cosine.
+        """
+        done = 0
+        for stage in self.stages:
+            done += max(0, min(step, stage.steps)) * stage.pixels_per_step
+            step -= stage.steps
+        return done / sum(stage.steps * stage.pixels_per_step for stage in self.stages)
 
     def stage_at(self, step: int) -> tuple[Stage, int]:
         """The stage that a step belongs to.

@@ -35,6 +35,8 @@ def test_the_stage_of_a_step(tmp_path):
     assert recipe.stage_at(4) == (Stage(128, 4, 1, 2), 1)
     with pytest.raises(IndexError):
         recipe.stage_at(5)
+    # 3 steps of 2 pictures at 64 px, then 2 of 4 at 128 px, which has four times the pixels.
+    assert [recipe.progress(step) for step in (0, 3, 4, 5)] == pytest.approx([0, 6 / 38, 22 / 38, 1])
 
 
 @pytest.mark.parametrize(
