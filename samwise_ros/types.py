@@ -54,6 +54,11 @@ class Target:
     text: str
 
 
+def text_key(text: str) -> str:
+    """What two expressions have in common that mean the same target: their words, whatever their case and spaces."""
+    return " ".join(text.split()).casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class TrackedObject:
     """Where one target is in one frame.

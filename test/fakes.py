@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from samwise_ros.errors import CommandError
-from samwise_ros.types import Frame, FrameResult, Target, TrackedObject
+from samwise_ros.types import Frame, FrameResult, Target, TrackedObject, text_key
 
 
 def red_square(height_px: int = 48, width_px: int = 64, left_px: int = 10, side_px: int = 16) -> npt.NDArray[np.uint8]:
@@ -36,18 +37,23 @@ class FakeTracker:
         self._max_targets = max_targets
         self._last_id = 0
 
-    def add(self, text: str) -> Target:
-        text = text.strip()
-        for target in self.targets:
-            if target.text.casefold() == text.casefold():
-                return target
-        if not text:
+    def follow(self, texts: Iterable[str]) -> tuple[Target, ...]:
+        wanted = {text_key(text): text.strip() for text in texts}
+        if "" in wanted:
             raise CommandError("target is empty, expected words: say what to look at")
-        if len(self.targets) == self._max_targets:
-            raise CommandError(f"{self._max_targets} targets are followed already: remove one first")
-        self._last_id += 1
-        self.targets += (Target(self._last_id, text),)
-        return self.targets[-1]
+        targets = [target for target in self.targets if text_key(target.text) in wanted]
+        new = [text for key, text in wanted.items() if key not in {text_key(target.text) for target in targets}]
+        count = len(targets) + len(new)
+        if count > self._max_targets:
+            raise CommandError(f"{count} targets would be followed, expected at most {self._max_targets}")
+        targets += [Target(self._last_id + number, text) for number, text in enumerate(new, start=1)]
+        self._last_id += len(new)
+        self.targets = tuple(targets)
+        return self.targets
+
+    def add(self, text: str) -> Target:
+        targets = self.follow([*(target.text for target in self.targets), text])
+        return next(target for target in targets if text_key(target.text) == text_key(text))
 
     def remove(self, target_id: int) -> Target:
         for target in self.targets:

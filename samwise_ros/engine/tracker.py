@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from samwise_ros.engine.postprocess import predictions_to_result
 from samwise_ros.engine.preprocess import rgb_to_input
 from samwise_ros.errors import CommandError, ConfigError
 from samwise_ros.model.segmenter import Segmenter
-from samwise_ros.types import MAX_TEXT_CHARS, Frame, FrameResult, Target
+from samwise_ros.types import MAX_TEXT_CHARS, Frame, FrameResult, Target, text_key
 
 MAX_LABEL = 255
 """A label image has 8 bits, so a tracker can follow no more targets than this."""
@@ -29,8 +30,8 @@ class _Track:
 class Tracker:
     """Follows described objects through one video.
 
-    `add`, `remove`, `clear` and `reset` may be called from any thread at any time: they return at once and take effect
-    at the next step. `step` belongs to one thread. One segmenter may serve many trackers.
+    `follow`, `add`, `remove`, `clear` and `reset` may be called from any thread at any time: they return at once and
+    take effect at the next step. `step` belongs to one thread. One segmenter may serve many trackers.
 
     Args:
         segmenter: the model.
@@ -45,7 +46,7 @@ class Tracker:
             raise ConfigError(f"max_targets is {max_targets}, expected 1 to {MAX_LABEL}: choose a value in this range")
         self._segmenter = segmenter
         self._max_targets = max_targets
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._targets: tuple[Target, ...] = ()
         self._last_id = 0
         self._generation = 0
@@ -56,32 +57,49 @@ class Tracker:
         """What is being followed, in the order of the label image."""
         return self._targets
 
+    def follow(self, texts: Iterable[str]) -> tuple[Target, ...]:
+        """Follow exactly these things, in one change; what is followed already goes on undisturbed.
+
+        Args:
+            texts: referring expressions; case and spaces make no difference between two.
+
+        Returns:
+            The targets: first those that stay, in their old order, then the new ones.
+
+        Raises:
+            CommandError: a text is empty, unprintable or too long, or there are too many; then nothing changes.
+        """
+        wanted = {text_key(text): text for text in map(check_text, texts)}
+        with self._lock:
+            targets = [target for target in self._targets if text_key(target.text) in wanted]
+            new = wanted.keys() - {text_key(target.text) for target in targets}
+            if len(targets) + len(new) > self._max_targets:
+                raise CommandError(
+                    f"{len(targets) + len(new)} targets would be followed, expected at most {self._max_targets}: "
+                    "remove some first or raise `max_targets`"
+                )
+            for key, text in wanted.items():
+                if key in new:
+                    self._last_id += 1
+                    targets.append(Target(self._last_id, text))
+            self._targets = tuple(targets)
+            return self._targets
+
     def add(self, text: str) -> Target:
         """Follow one more thing.
 
         Args:
-            text: the referring expression; spaces around it do not count.
+            text: the referring expression.
 
         Returns:
-            The new target, or the one that is there already for this text (case and spaces apart).
+            The new target, or the one that is there already for this text.
 
         Raises:
-            CommandError: the text is empty, unprintable or too long, or there are too many targets.
+            CommandError: as for `follow`.
         """
-        text = check_text(text)
         with self._lock:
-            for target in self._targets:
-                if target.text.casefold() == text.casefold():
-                    return target
-            if len(self._targets) >= self._max_targets:
-                raise CommandError(
-                    f"{text!r} would be target {len(self._targets) + 1}, expected at most {self._max_targets}: "
-                    "remove one first"
-                )
-            self._last_id += 1
-            target = Target(self._last_id, text)
-            self._targets += (target,)
-            return target
+            targets = self.follow([*(target.text for target in self._targets), text])
+            return next(target for target in targets if text_key(target.text) == text_key(text))
 
     def remove(self, target_id: int) -> Target:
         """Stop following one thing.

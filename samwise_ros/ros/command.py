@@ -15,13 +15,12 @@ command names and that are followed already go on undisturbed.
 from __future__ import annotations
 
 import re
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from samwise_ros.errors import CommandError
-from samwise_ros.types import MAX_TEXT_CHARS
+from samwise_ros.types import MAX_TEXT_CHARS, text_key
 
 if TYPE_CHECKING:
     from samwise_ros.engine.tracker import Tracker
@@ -108,13 +107,12 @@ def parse_command(text: str) -> Command:
     return Command(action, tuple(texts))
 
 
-def apply_command(command: Command, tracker: Tracker, max_targets: int) -> str:
+def apply_command(command: Command, tracker: Tracker) -> str:
     """Change a tracker's targets as a command says: wholly, or not at all.
 
     Args:
         command: what was said.
         tracker: whose targets change, from its next step on.
-        max_targets: how many targets the tracker takes.
 
     Returns:
         What is followed now, as a sentence for the log.
@@ -122,30 +120,20 @@ def apply_command(command: Command, tracker: Tracker, max_targets: int) -> str:
     Raises:
         CommandError: there would be too many targets, or one to be forgotten is not there.
     """
-    leaving: AbstractSet[str] = set()
-    followed = {_same(target.text): target for target in tracker.targets}
-    named = {_same(text): text for text in command.texts}
-    if command.action is Action.FORGET:
+    followed = {text_key(target.text): target.text for target in tracker.targets}
+    named = {text_key(text): text for text in command.texts}
+    if command.action is Action.ADD:
+        named = named | followed
+    elif command.action is Action.FORGET:
         for key, text in named.items():
             if key not in followed:
-                have = ", ".join(f'"{_shorten(target.text)}"' for target in tracker.targets) or "no target"
+                have = ", ".join(f'"{_shorten(text)}"' for text in followed.values()) or "no target"
                 raise CommandError(
                     f'"{_shorten(text)}" is not followed, expected one of: {have}; name it as it was added'
                 )
-        leaving = named.keys()
-    elif command.action is not Action.ADD:
-        leaving = followed.keys() - named.keys()
-    count = len((followed.keys() | named.keys()) - leaving)
-    if count > max_targets:
-        raise CommandError(
-            f"command would make {count} targets, expected at most {max_targets}: forget some or raise `max_targets`"
-        )
-    for key in leaving:
-        tracker.remove(followed[key].id)
-    if command.action is not Action.FORGET:
-        for text in named.values():
-            tracker.add(text)
-    texts = ", ".join(f'{target.id} "{_shorten(target.text)}"' for target in tracker.targets)
+        named = {key: text for key, text in followed.items() if key not in named}
+    targets = tracker.follow(named.values())
+    texts = ", ".join(f'{target.id} "{_shorten(target.text)}"' for target in targets)
     return f"following {texts}" if texts else "following nothing"
 
 
@@ -160,11 +148,6 @@ def _split_verb(part: str) -> tuple[Action | None, str]:
         if match := verb.match(part):
             return action, _LEADING.sub("", part[match.end() :]).strip()
     return None, part
-
-
-def _same(text: str) -> str:
-    """Two expressions of the same words are the same target, whatever their case and spaces."""
-    return " ".join(text.split()).casefold()
 
 
 def _shorten(text: str) -> str:

@@ -103,7 +103,7 @@ class SamwiseNode(Node):
 
     def _on_text_command(self, msg: String) -> None:
         try:
-            outcome = apply_command(parse_command(msg.data), self._tracker, self._params.max_targets)
+            outcome = apply_command(parse_command(msg.data), self._tracker)
         except CommandError as error:
             self.get_logger().warning(f"command ignored: {error}")
         else:

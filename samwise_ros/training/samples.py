@@ -22,7 +22,7 @@ from samwise_ros.engine.preprocess import MEAN, fitted_size
 LAST_FRAME = 2000
 """Worlds are filmed between frame 0 and this one; their motions repeat sooner."""
 
-ASPECTS = {(1.0, 1.0): 0.2, (4 / 3, 1.0): 0.4, (16 / 9, 1.0): 0.3, (1.0, 4 / 3): 0.1}
+ASPECTS = {(4, 3): 0.4, (16, 9): 0.3, (1, 1): 0.2, (3, 4): 0.1}
 """Camera formats (width, height) and how often they are drawn."""
 
 SPEEDS = (0.006, 0.025)
@@ -115,7 +115,7 @@ class SyntheticSamples(IterableDataset[Sample]):
     def _film(self, seed: int, rng: np.random.Generator) -> Iterator[Sample]:
         formats = list(ASPECTS)
         width, height = formats[int(rng.choice(len(formats), p=list(ASPECTS.values())))]
-        height_px, width_px = fitted_size(int(height * 1000), int(width * 1000), self._side_px)
+        height_px, width_px = fitted_size(height, width, self._side_px)
         world = World(seed, height=height_px, width=width_px, max_speed=float(rng.uniform(*SPEEDS)))
         for _ in range(self._moments):
             clip = world.clip(int(rng.integers(LAST_FRAME)), self._frames)

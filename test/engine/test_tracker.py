@@ -63,6 +63,18 @@ def test_the_same_text_is_the_same_target(tracker: Tracker):
     assert tracker.targets == (first,)
 
 
+def test_following_changes_all_targets_at_once_and_leaves_those_that_stay_alone(tracker: Tracker):
+    for text in "abc":
+        tracker.add(text)
+    assert [(target.id, target.text) for target in tracker.follow(["d", "C", "a"])] == [(1, "a"), (3, "c"), (4, "d")]
+    with pytest.raises(CommandError, match="4 targets would be followed"):
+        tracker.follow(["a", "e", "f", "g"])
+    with pytest.raises(CommandError, match="says nothing"):
+        tracker.follow(["a", " "])
+    assert [target.id for target in tracker.targets] == [1, 3, 4]
+    assert tracker.follow([]) == ()
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\x00\n\t"])
 def test_text_that_says_nothing(tracker: Tracker, text: str):
     with pytest.raises(CommandError, match="says nothing, expected a description such as 'the red mug'"):
@@ -78,7 +90,7 @@ def test_text_that_is_too_long(tracker: Tracker):
 def test_too_many_targets(tracker: Tracker):
     for text in "abc":
         tracker.add(text)
-    with pytest.raises(CommandError, match="'d' would be target 4, expected at most 3: remove one first"):
+    with pytest.raises(CommandError, match="4 targets would be followed, expected at most 3: remove some first"):
         tracker.add("d")
     assert tracker.add("b").id == 2
 

@@ -1,42 +1,22 @@
-from dataclasses import dataclass, field
-
 import pytest
+from fakes import FakeTracker
 
 from samwise_ros.errors import CommandError
 from samwise_ros.ros.command import Action, Command, apply_command, parse_command
-from samwise_ros.types import Target
 
 
-@dataclass
-class Targets:
-    """The part of a tracker that commands change."""
-
-    targets: tuple[Target, ...] = ()
-    added: list[str] = field(default_factory=list)
-
-    def add(self, text):
-        self.added.append(text)
-        same = [target for target in self.targets if target.text.casefold() == text.casefold()]
-        if not same:
-            self.targets += (Target(len(self.added), text),)
-
-    def remove(self, target_id):
-        self.targets = tuple(target for target in self.targets if target.id != target_id)
-
-    @property
-    def texts(self):
-        return [target.text for target in self.targets]
+def following(*texts: str, max_targets: int = 8) -> FakeTracker:
+    tracker = FakeTracker(max_targets)
+    tracker.follow(texts)
+    return tracker
 
 
-def following(*texts: str) -> Targets:
-    targets = Targets()
-    for text in texts:
-        targets.add(text)
-    return targets
+def texts_of(tracker: FakeTracker) -> list[str]:
+    return [target.text for target in tracker.targets]
 
 
-def obey(text, targets, max_targets=8):
-    return apply_command(parse_command(text), targets, max_targets)
+def obey(text: str, tracker: FakeTracker) -> str:
+    return apply_command(parse_command(text), tracker)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +105,7 @@ def test_follow_replaces_and_add_joins():
     targets = following("the dog")
     assert obey("follow the cat; the bird", targets) == 'following 2 "the cat", 3 "the bird"'
     obey("also the mouse", targets)
-    assert targets.texts == ["the cat", "the bird", "the mouse"]
+    assert texts_of(targets) == ["the cat", "the bird", "the mouse"]
 
 
 def test_a_repeated_command_keeps_the_very_same_target():
@@ -138,32 +118,32 @@ def test_a_repeated_command_keeps_the_very_same_target():
 def test_follow_keeps_what_it_names_and_drops_the_rest():
     targets = following("the dog", "the cat")
     obey("follow the cat; the bird", targets)
-    assert [(target.id, target.text) for target in targets.targets] == [(2, "the cat"), (4, "the bird")]
+    assert [(target.id, target.text) for target in targets.targets] == [(2, "the cat"), (3, "the bird")]
 
 
 def test_forget_and_clear():
     targets = following("the dog", "the cat")
     obey("forget THE dog", targets)
-    assert targets.texts == ["the cat"]
+    assert texts_of(targets) == ["the cat"]
     assert obey("stop", targets) == "following nothing"
-    assert targets.texts == []
+    assert texts_of(targets) == []
 
 
 def test_forgetting_the_unknown_changes_nothing_and_names_what_is_there():
     targets = following("the dog", "the cat")
     with pytest.raises(CommandError, match='"the bird" is not followed, expected one of: "the dog", "the cat"'):
         obey("forget the dog; the bird", targets)
-    assert targets.texts == ["the dog", "the cat"]
+    assert texts_of(targets) == ["the dog", "the cat"]
 
 
 def test_too_many_targets_change_nothing():
-    targets = following("the dog")
-    with pytest.raises(CommandError, match="would make 3 targets, expected at most 2"):
-        obey("add the cat; the bird", targets, max_targets=2)
-    assert targets.texts == ["the dog"]
+    targets = following("the dog", max_targets=2)
+    with pytest.raises(CommandError, match="3 targets would be followed, expected at most 2"):
+        obey("add the cat; the bird", targets)
+    assert texts_of(targets) == ["the dog"]
 
 
 def test_a_full_tracker_takes_a_replacement():
-    targets = following("the dog", "the cat")
-    obey("follow the bird; the cat", targets, max_targets=2)
-    assert targets.texts == ["the cat", "the bird"]
+    targets = following("the dog", "the cat", max_targets=2)
+    obey("follow the bird; the cat", targets)
+    assert texts_of(targets) == ["the cat", "the bird"]

@@ -178,7 +178,7 @@ def test_commands_change_the_targets(graph):
     [
         ("", "command ignored: command is empty"),
         ("x" * 10_000, "command ignored: command has 10000 characters, expected at most 1000"),
-        ("follow a; b; c", "command ignored: command would make 3 targets, expected at most 2"),
+        ("follow a; b; c", "command ignored: 3 targets would be followed, expected at most 2"),
         ("forget the moon", 'command ignored: "the moon" is not followed'),
     ],
 )
