@@ -15,7 +15,7 @@ from std_msgs.msg import Header, String
 from samwise_ros.msg import TrackedObjectArray
 from samwise_ros.ros.convert import image_to_frame, image_to_labels, stamp_to_ns
 
-# The recorder has to see every message, also on a machine that is too slow for the demo: what it loses would look like a
+# The recorder has to see every message, also on a machine that is too slow for the demo: what it loses looks like a
 # fault of the node. A queue of 300 images of 640 x 480 is 0.3 GB, and only as long as the recorder lags behind.
 _QOS = QoSProfile(depth=300)
 
