@@ -23,6 +23,10 @@ def options(*arguments):
     return demo._parse(list(arguments))
 
 
+def demo_world():
+    return World(options().seed, height=demo.HEIGHT_PX, width=demo.WIDTH_PX)
+
+
 @pytest.fixture
 def without_model(monkeypatch, domain_id):
     """Let the demo start a node whose tracker needs no model."""
@@ -34,7 +38,7 @@ def test_the_world_is_spoken_of_truly_and_in_two_ways():
     first, second = demo.plan_world(options("--frames", "20"))
     assert (first.start, first.stop, second.start, second.stop) == (0, 10, 10, 20)
     assert first.object_index != second.object_index
-    world = World(0, height=120, width=160)
+    world = demo_world()
     for part in (first, second):
         known = {one.text: one.object_index for one in world.expressions(part.start, part.stop)}
         assert part.object_index == known[part.text]
@@ -42,7 +46,7 @@ def test_the_world_is_spoken_of_truly_and_in_two_ways():
 
 
 def test_the_users_text_is_looked_up_in_the_world(capsys):
-    known = next(one for one in World(0, height=120, width=160).expressions(0, 10) if one.object_index)
+    known = next(one for one in demo_world().expressions(0, 10) if one.object_index)
     first, _ = demo.plan_world(options("--frames", "20", "--text", known.text.upper()))
     assert first == Part(known.text.upper(), 0, 10, known.object_index)
     first, _ = demo.plan_world(options("--frames", "20", "--text", "the purple elephant"))
