@@ -41,7 +41,7 @@ class Rig:
 
     def __init__(self, graph, *topics: str, **params) -> None:
         self.graph = graph
-        self.tracker = FakeTracker()
+        self.tracker = FakeTracker(params.get("max_targets", 8))
         overrides = [Parameter(name, value=value) for name, value in params.items()]
         self.node = graph.add(SamwiseNode(self.tracker, context=graph.context, parameter_overrides=overrides))
         self.probe = graph.probe()
