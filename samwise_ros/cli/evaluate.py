@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samwise_ros.cli.track import positive_int
+
 if TYPE_CHECKING:
     from samwise_ros.cli.track import Commands
 
@@ -20,8 +22,12 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those of the preset)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--clips", type=int, default=50, metavar="N", help="held-out clips (default: %(default)s)")
-    parser.add_argument("--frames", type=int, default=12, metavar="T", help="frames of a clip (default: %(default)s)")
+    parser.add_argument(
+        "--clips", type=positive_int, default=50, metavar="N", help="held-out clips (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--frames", type=positive_int, default=12, metavar="T", help="frames of a clip (default: %(default)s)"
+    )
     parser.set_defaults(run=run)
 
 

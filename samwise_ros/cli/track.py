@@ -31,7 +31,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those of the preset)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--max-frames", type=_positive_int, metavar="N", help="stop after N frames")
+    parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
     parser.set_defaults(run=run)
 
 
@@ -92,7 +92,8 @@ def _track(
             tally.add(result)
 
 
-def _positive_int(text: str) -> int:
+def positive_int(text: str) -> int:
+    """Parse a command-line number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
     return int(text)

@@ -97,9 +97,10 @@ class Tracker:
         Raises:
             CommandError: as for `follow`.
         """
+        key = text_key(check_text(text))
         with self._lock:
             targets = self.follow([*(target.text for target in self._targets), text])
-            return next(target for target in targets if text_key(target.text) == text_key(text))
+            return next(target for target in targets if text_key(target.text) == key)
 
     def remove(self, target_id: int) -> Target:
         """Stop following one thing.

@@ -60,6 +60,7 @@ def test_ids_count_up_and_are_never_used_twice(tracker: Tracker):
 def test_the_same_text_is_the_same_target(tracker: Tracker):
     first = tracker.add("the red mug")
     assert tracker.add("  The  RED mug ") is first
+    assert tracker.add("the\x00red\nmug") is first
     assert tracker.targets == (first,)
 
 
