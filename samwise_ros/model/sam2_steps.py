@@ -32,11 +32,6 @@ class Features:
     stride8: Tensor
     top: Tensor
 
-    def frame(self, index: int) -> Features:
-        """The features of one image, the first axis kept."""
-        part = slice(index, index + 1)
-        return Features(self.stride4[part], self.stride8[part], self.top[part])
-
     def frames(self, indices: Tensor) -> Features:
         """The features of some images, in the order of `indices` (K,) int64."""
         return Features(self.stride4[indices], self.stride8[indices], self.top[indices])

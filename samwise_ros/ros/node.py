@@ -3,7 +3,7 @@
 The executable `samwise_node` runs `main`. Callbacks only store what comes; one worker thread owns the model:
 
     _on_image -> Mailbox -> _work -> _process: image_to_frame -> Tracker.step -> _publish
-    _on_text_command, services -> Tracker.add / remove / clear, which take effect between two frames
+    _on_text_command, services -> Tracker.follow / add / remove / clear, which take effect between two frames
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ class SamwiseNode(Node):
         super().__init__(NODE_NAME, **options)
         self._params = declare_params(self, NodeParams)
         self._tracker = build_tracker(self._params) if tracker is None else tracker
-        for text in self._params.targets:
-            self._tracker.add(text)
+        self._tracker.follow(self._params.targets)
         self._frames: Mailbox[Image] = Mailbox()
         self._received = self._results = self._failed = 0
         self._make_outputs()

@@ -136,7 +136,6 @@ class Trainer:
             "network": self.network.state_dict(),
             "heads": self.heads.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": {"last_epoch": self.schedule.last_epoch},
         }
         partial = self.out / "state.partial"
         torch.save(state, partial)
@@ -161,7 +160,7 @@ class Trainer:
                 "start anew"
             ) from error
         self.step, self.worlds_seen = state["step"], state["worlds_seen"]
-        self.schedule.last_epoch = state["schedule"]["last_epoch"]
+        self.schedule.last_epoch = self.step
 
     def _rate(self, step: int) -> float:
         """Share of the peak learning rate: a linear rise, then one cosine down to zero."""
