@@ -69,7 +69,12 @@ class ModelConfig:
         memory_layers: layers of the memory attention.
         memory_ffn: hidden width of the memory attention's feed-forward layers.
         adapter_width: hidden channels A of the Cross-Modal Temporal adapters.
+        frozen: parts whose pretrained weights stay as they are in training.
         object_score: whether the network predicts if the object is in view (video) or takes it for granted (images).
+        temporal_attention: whether the adapters have Hierarchical Selective Attention.
+        memory_check: whether there is a Conditional Memory Encoder.
+
+    The last three are False in the published single-image model; a weights file says by its keys what it has.
     """
 
     name: str
@@ -81,7 +86,10 @@ class ModelConfig:
     memory_layers: int = 4
     memory_ffn: int = 2048
     adapter_width: int = 256
+    frozen: tuple[str, ...] = ("text_encoder", "sam")
     object_score: bool = True
+    temporal_attention: bool = True
+    memory_check: bool = True
 
 
 PRESETS: dict[str, ModelConfig] = {
@@ -99,6 +107,7 @@ PRESETS: dict[str, ModelConfig] = {
             memory_layers=2,
             memory_ffn=256,
             adapter_width=64,
+            frozen=(),
         ),
         ModelConfig(
             name="tiny",

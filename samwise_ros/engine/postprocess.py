@@ -37,28 +37,27 @@ def logits_to_camera(logits: Tensor, side_px: int, height_px: int, width_px: int
 
 
 def predictions_to_result(
-    frame: Frame, targets: Sequence[Target], predictions: Sequence[Prediction], side_px: int
+    frame: Frame, targets: Sequence[Target], prediction: Prediction | None, side_px: int
 ) -> FrameResult:
     """Make one frame's published values; everything but the crops is computed where the logits are.
 
     Args:
         frame: the camera image.
         targets: N targets, 0 to 255.
-        predictions: one for each target.
+        prediction: what the model says of them; None where there are none.
         side_px: side S of the network's square.
 
     Returns:
         The objects and the label image.
     """
     height_px, width_px = frame.rgb.shape[:2]
-    if not targets:
+    if prediction is None:
         return FrameResult(frame, (), np.zeros((height_px, width_px), np.uint8))
-    logits = torch.stack([prediction.mask_logits for prediction in predictions])
-    logits = logits_to_camera(logits, side_px, height_px, width_px)
+    logits = logits_to_camera(prediction.mask_logits, side_px, height_px, width_px)
     masks = logits > 0
     largest, owner = logits.max(0)
     labels = torch.where(largest > 0, owner + 1, 0).to(torch.uint8).cpu().numpy()
-    scores = torch.sigmoid(torch.stack([prediction.score_logit for prediction in predictions]).float())
+    scores = torch.sigmoid(prediction.score_logits.float())
     rows, columns = masks.sum(2), masks.sum(1)
     objects = tuple(
         _describe(target, score, row.numpy(), column.numpy(), mask)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -19,19 +20,11 @@ MAX_LABEL = 255
 """A label image has 8 bits, so a tracker can follow no more targets than this."""
 
 
-class _Track:
-    """What the tracker knows of one target: the encoded text and the memory, both made at its first frame."""
-
-    def __init__(self, segmenter: Segmenter[Any, Any], target: Target) -> None:
-        self.text = segmenter.encode_text(target.text)
-        self.bank = MemoryBank(segmenter.memory_spec)
-
-
 class Tracker:
     """Follows described objects through one video.
 
     `follow`, `add`, `remove`, `clear` and `reset` may be called from any thread at any time: they return at once and
-    take effect at the next step. `step` belongs to one thread. One segmenter may serve many trackers.
+    take effect at the next step. `step` and `run` belong to one thread. One segmenter may serve many trackers.
 
     Args:
         segmenter: the model.
@@ -41,7 +34,7 @@ class Tracker:
         ConfigError: `max_targets` is out of range.
     """
 
-    def __init__(self, segmenter: Segmenter[Any, Any], *, max_targets: int = 8) -> None:
+    def __init__(self, segmenter: Segmenter[Any, Any, Any], *, max_targets: int = 8) -> None:
         if not 1 <= max_targets <= MAX_LABEL:
             raise ConfigError(f"max_targets is {max_targets}, expected 1 to {MAX_LABEL}: choose a value in this range")
         self._segmenter = segmenter
@@ -50,7 +43,8 @@ class Tracker:
         self._targets: tuple[Target, ...] = ()
         self._last_id = 0
         self._generation = 0
-        self._tracks: dict[tuple[int, int], _Track] = {}
+        self._texts: dict[int, Any] = {}
+        self._bank = MemoryBank(segmenter.memory_spec)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -137,7 +131,6 @@ class Tracker:
         with self._lock:
             self._generation += 1
 
-    @torch.inference_mode()
     def step(self, frame: Frame) -> FrameResult:
         """Find every target in the next frame.
 
@@ -147,23 +140,42 @@ class Tracker:
         Returns:
             One object per target. Without targets the model does not run.
         """
+        return self._step([frame])[0]
+
+    def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
+        """Find every target in each frame of a recording, as many frames at once as the model takes.
+
+        Args:
+            frames: the camera images, read no further ahead than one step.
+
+        Yields:
+            What `step` returns, for each frame in order.
+        """
+        frames = iter(frames)
+        while chunk := list(islice(frames, self._segmenter.frames_per_step)):
+            yield from self._step(chunk)
+
+    @torch.inference_mode()
+    def _step(self, frames: Sequence[Frame]) -> list[FrameResult]:
         with self._lock:
             targets, generation = self._targets, self._generation
-        keys = [(generation, target.id) for target in targets]
-        self._tracks = {key: track for key, track in self._tracks.items() if key in keys}
+        segmenter, bank, side_px = self._segmenter, self._bank, self._segmenter.image_side_px
+        bank.select([(generation, target.id) for target in targets])
+        self._texts = {
+            target.id: self._texts[target.id] if target.id in self._texts else segmenter.encode_text(target.text)
+            for target in targets
+        }
         if not targets:
-            return predictions_to_result(frame, (), (), self._segmenter.image_side_px)
+            return [predictions_to_result(frame, (), None, side_px) for frame in frames]
 
-        segmenter = self._segmenter
-        image = segmenter.encode_image(rgb_to_input(frame.rgb, segmenter.image_side_px, segmenter.device))
-        predictions = []
-        for key, target in zip(keys, targets, strict=True):
-            track = self._tracks.get(key) or _Track(segmenter, target)
-            prediction = segmenter.predict(image, track.text, track.bank.read())
-            track.bank.write(prediction.remember)
-            self._tracks[key] = track
-            predictions.append(prediction)
-        return predictions_to_result(frame, targets, predictions, segmenter.image_side_px)
+        images = torch.cat([rgb_to_input(frame.rgb, side_px, segmenter.device) for frame in frames])
+        fused = segmenter.fuse(segmenter.encode_images(images), list(self._texts.values()), bank.read())
+        results = []
+        for index, frame in enumerate(frames):
+            prediction = segmenter.decode(fused, index, bank.read())
+            bank.write(prediction.remember)
+            results.append(predictions_to_result(frame, targets, prediction, side_px))
+        return results
 
 
 def check_text(text: str) -> str:

@@ -20,7 +20,7 @@ ABSENT = "absent"
 
 
 def evaluate_clips(
-    segmenter: Segmenter[Any, Any], seeds: Iterable[int], *, frames: int, height_px: int, width_px: int
+    segmenter: Segmenter[Any, Any, Any], seeds: Iterable[int], *, frames: int, height_px: int, width_px: int
 ) -> Iterator[dict[str, float]]:
     """Track through held-out clips, in each one expression of every kind that it has.
 
@@ -71,15 +71,15 @@ def format_table(scores: Iterable[dict[str, float]]) -> str:
     return "\n".join([*rows, f"| **all** | {len(every)} | **{np.mean(every):.3f}** |"])
 
 
-def _evaluate_clip(segmenter: Segmenter[Any, Any], clip: Clip, chosen: dict[str, Expression]) -> dict[str, float]:
+def _evaluate_clip(segmenter: Segmenter[Any, Any, Any], clip: Clip, chosen: dict[str, Expression]) -> dict[str, float]:
     tracker = Tracker(segmenter, max_targets=max(1, len(chosen)))
     targets = {kind: tracker.add(expression.text) for kind, expression in chosen.items()}
     truths = {kind: clip.mask(expression) for kind, expression in chosen.items()}
     sums = dict.fromkeys(chosen, 0.0)
-    for index, rgb in enumerate(clip.rgb):
-        found = {thing.target: thing for thing in tracker.step(Frame(rgb)).objects}
+    for index, result in enumerate(tracker.run(map(Frame, clip.rgb))):
+        found = {thing.target: thing for thing in result.objects}
         for kind, target in targets.items():
-            mask = object_to_mask(found[target], rgb.shape[0], rgb.shape[1])
+            mask = object_to_mask(found[target], *clip.rgb.shape[1:3])
             sums[kind] += region_similarity(mask, truths[kind][index])
     return {kind: total / len(clip.rgb) for kind, total in sums.items()}
 

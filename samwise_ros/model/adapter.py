@@ -109,11 +109,14 @@ class HierarchicalSelectiveAttention(nn.Module):
 class CrossModalTemporalAdapter(nn.Module):
     """Exchanges what the text says and what the frames show; both get a residual back.
 
+    Its three steps are called one by one, since the first two do not depend on the text where the stage's map does not.
+
     Args:
         vision_width: channels C of the backbone stage.
         text_width: channels D of the text tokens.
         width: hidden channels A.
         patch_side: cells along an edge of the temporal attention's patches.
+        temporal: whether there is temporal attention.
 
     Source: SAMWISE, section "Cross-Modal Temporal Adapter".
 
@@ -121,7 +124,9 @@ class CrossModalTemporalAdapter(nn.Module):
     time; for one expression the two are equal.
     """
 
-    def __init__(self, vision_width: int, text_width: int, width: int, patch_side: int) -> None:
+    def __init__(
+        self, vision_width: int, text_width: int, width: int, patch_side: int, *, temporal: bool = True
+    ) -> None:
         super().__init__()
         self.vision_down = nn.Conv2d(vision_width, width, 1, bias=False)
         self.vision_down_norm = nn.BatchNorm2d(width)
@@ -131,7 +136,7 @@ class CrossModalTemporalAdapter(nn.Module):
         self.text_up = nn.Linear(width, text_width, bias=False)
         self.text_to_vision = nn.MultiheadAttention(width, HEADS, batch_first=True)
         self.vision_to_text = nn.MultiheadAttention(width, HEADS, batch_first=True)
-        self.temporal = HierarchicalSelectiveAttention(width, patch_side)
+        self.temporal = HierarchicalSelectiveAttention(width, patch_side) if temporal else None
 
     def reduce(self, vision: Tensor) -> Tensor:
         """The stage's map in the adapter's width, which a stream keeps for its window.
@@ -144,29 +149,40 @@ class CrossModalTemporalAdapter(nn.Module):
         """
         return torch.relu(self.vision_down_norm(self.vision_down(vision)))
 
-    def forward(self, window: Tensor, queries: int, text: Tensor, text_padding: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse.
+    def look_back(self, window: Tensor, queries: int) -> Tensor:
+        """Let the last frames of a window attend to all of it.
 
         Args:
             window: (B, n, A, h, w) from `reduce`, oldest frame first.
             queries: q, how many of the last frames are being processed.
+
+        Returns:
+            (B, q, A, h, w).
+        """
+        new = window[:, window.shape[1] - queries :]
+        return new if self.temporal is None else new + self.temporal(window, queries)
+
+    def exchange(self, x: Tensor, scene: Tensor, text: Tensor, text_padding: Tensor) -> tuple[Tensor, Tensor]:
+        """Let frames and text attend to each other.
+
+        Args:
+            x: (R, q, A, h, w) from `look_back`; R is B, or 1 where all texts look at the same frames.
+            scene: (R, A, h, w) mean of the window.
             text: (B, L, D) tokens.
             text_padding: (B, L) bool, True where a token is padding.
 
         Returns:
             (B, q, C, h, w) to add to those frames' stage maps and (B, L, D) to add to the tokens.
         """
-        b, n, a, h, w = window.shape
+        b = text.shape[0]
+        _, q, a, h, w = x.shape
         tokens = self.text_down(text)
-        x = window[:, n - queries :] + self.temporal(window, queries)
-        x = x.flatten(3).permute(0, 1, 3, 2).reshape(b * queries, h * w, a)
         # Attention has no order among queries, so all frames of one target can ask its tokens in one go.
-        asked = x.reshape(b, queries * h * w, a)
+        asked = x.flatten(3).permute(0, 1, 3, 2).reshape(-1, q * h * w, a).expand(b, -1, -1)
         answer = self.text_to_vision(asked, tokens, tokens, key_padding_mask=text_padding, need_weights=False)[0]
-        x = (asked * answer).reshape(b * queries, h, w, a).permute(0, 3, 1, 2)
-        vision_residual = torch.relu(self.vision_up_norm(self.vision_up(x)))
+        mixed = (asked * answer).reshape(b * q, h, w, a).permute(0, 3, 1, 2)
+        vision_residual = torch.relu(self.vision_up_norm(self.vision_up(mixed)))
 
-        scene = window.mean(1).flatten(2).transpose(1, 2)
-        seen = self.vision_to_text(tokens, scene, scene, need_weights=False)[0]
-        text_residual = self.text_up(tokens * seen)
-        return vision_residual.unflatten(0, (b, queries)), text_residual
+        seen = scene.flatten(2).transpose(1, 2).expand(b, -1, -1)
+        text_residual = self.text_up(tokens * self.vision_to_text(tokens, seen, seen, need_weights=False)[0])
+        return vision_residual.unflatten(0, (b, q)), text_residual

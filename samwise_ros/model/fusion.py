@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from samwise_ros.config import ModelConfig
 from samwise_ros.model.adapter import CrossModalTemporalAdapter
@@ -23,15 +24,17 @@ PATCH_SIDES = (8, 4, 2)
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:
-    """N images after the two backbone stages that no text reaches, channels last.
+    """T frames of each of R clips, as far as no text reaches.
 
     Attributes:
-        stage0: (N, S/4, S/4, C1).
-        stage1: (N, S/8, S/8, C2).
+        stage0: (R, T, S/4, S/4, C1), channels last.
+        stage1: (R, T, S/8, S/8, C2), channels last.
+        reduced: (R, T, A, S/8, S/8), `stage1` in the width of adapter 0.
     """
 
     stage0: Tensor
     stage1: Tensor
+    reduced: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,29 @@ class EncodedText:
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """What a stream's past frames left for the adapters.
+
+    Attributes:
+        reduced: for each adapter, (R, n, A, h, w), newest frame last: its inputs in the last n frames. R is B, or 1
+            for adapter 0, whose inputs all targets share.
+        lengths: B numbers 0..n: how many of those frames each target has seen, and so attends to.
+    """
+
+    reduced: tuple[Tensor, Tensor, Tensor]
+    lengths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fused:
     """What fusion makes of T frames for each of B expressions.
 
     Attributes:
-        stages: four maps (B * T, C_k, h_k, w_k), strides 4, 8, 16, 32.
+        stages: four maps (B, T, C_k, h_k, w_k), strides 4, 8, 16, 32; the first, which no text reaches, has as many
+            rows as there were clips.
         text_state: (B, D), the sentence vector after the last step.
-        reduced: for each adapter, (B, T, A, h, w): what a stream keeps for its window.
+        reduced: for each adapter its inputs, (B, T, A, h, w), which a stream keeps; adapter 0 has as many rows as there
+            were clips.
     """
 
     stages: tuple[Tensor, Tensor, Tensor, Tensor]
@@ -66,24 +85,43 @@ def build_adapters(config: ModelConfig) -> nn.ModuleList:
     """The three adapters, after backbone stages 1, 2 and 3 (of 0..3)."""
     return nn.ModuleList(
         CrossModalTemporalAdapter(
-            config.hiera.embed_dim * 2 ** (k + 1), config.text.width, config.adapter_width, PATCH_SIDES[k]
+            config.hiera.embed_dim * 2 ** (k + 1),
+            config.text.width,
+            config.adapter_width,
+            PATCH_SIDES[k],
+            temporal=config.temporal_attention,
         )
         for k in range(3)
     )
 
 
-def encode_images(sam: Sam2, images: Tensor) -> EncodedImages:
-    """Run the stages that do not depend on any text.
+def stack_texts(texts: Sequence[EncodedText]) -> EncodedText:
+    """Make one batch of several, padded to the longest."""
+    longest = max(text.tokens.shape[1] for text in texts)
+    tokens, padding = [], []
+    for text in texts:
+        missing = longest - text.tokens.shape[1]
+        tokens.append(F.pad(text.tokens, (0, 0, 0, missing)))
+        padding.append(F.pad(text.padding, (0, missing), value=True))
+    return EncodedText(torch.cat(tokens), torch.cat(padding))
+
+
+def encode_images(sam: Sam2, adapters: nn.ModuleList, images: Tensor) -> EncodedImages:
+    """Run all that does not depend on any text.
 
     Args:
         sam: holds the backbone.
-        images: (N, 3, S, S) normalised.
+        adapters: the three adapters.
+        images: (R, T, 3, S, S) normalised.
 
     Returns:
         The first two stages' maps.
     """
-    stage0 = run_stage(sam, 0, embed_patches(sam, images))
-    return EncodedImages(stage0, run_stage(sam, 1, stage0))
+    clips = images.shape[:2]
+    stage0 = run_stage(sam, 0, embed_patches(sam, images.flatten(0, 1)))
+    stage1 = run_stage(sam, 1, stage0)
+    reduced = _adapter(adapters, 0).reduce(stage1.permute(0, 3, 1, 2))
+    return EncodedImages(stage0.unflatten(0, clips), stage1.unflatten(0, clips), reduced.unflatten(0, clips))
 
 
 def fuse(
@@ -93,7 +131,7 @@ def fuse(
     cuts: Sequence[int],
     images: EncodedImages,
     text: EncodedText,
-    past: Sequence[Tensor] | None = None,
+    windows: Windows | None = None,
 ) -> Fused:
     """Run the remaining stages of both encoders with the adapters between them.
 
@@ -102,34 +140,74 @@ def fuse(
         text_encoder: runs the remaining text layers.
         adapters: the three adapters.
         cuts: text layers done after each of the four steps.
-        images: N = B * T frames, T of each expression in a row.
+        images: T frames of B clips, or of one clip that all texts are about.
         text: B expressions.
-        past: for each adapter, (B, n, A, h, w): earlier frames' `Fused.reduced`, oldest first; None where the T frames
-            are the whole window, which is the published form.
+        windows: what earlier frames left; None where the T frames are the whole window, which is the published form.
 
     Returns:
         The fused maps of the T frames.
 
     Source: SAMWISE, `_early_fusion_stage` of the reference implementation.
     """
-    b = text.tokens.shape[0]
-    vision, tokens = images.stage1, text.tokens
-    stages = [images.stage0.permute(0, 3, 1, 2)]
+    b, frames = text.tokens.shape[0], images.reduced.shape[1]
+    vision, new, tokens = images.stage1, images.reduced, text.tokens
+    stages = [images.stage0.permute(0, 1, 4, 2, 3)]
     reduced = []
-    for k, adapter in enumerate(adapters):
-        assert isinstance(adapter, CrossModalTemporalAdapter)
+    for k in range(3):
+        adapter = _adapter(adapters, k)
         if k > 0:
-            vision = run_stage(sam, k + 1, vision)
+            vision = run_stage(sam, k + 1, vision.flatten(0, 1))
             tokens = text_encoder.run_layers(tokens, text.padding, cuts[k], cuts[k + 1])
-        new = adapter.reduce(vision.permute(0, 3, 1, 2)).unflatten(0, (b, -1))
-        window = new if past is None else torch.cat((past[k], new), 1)
-        vision_residual, text_residual = adapter(window, new.shape[1], tokens, text.padding)
-        vision = vision + vision_residual.flatten(0, 1).permute(0, 2, 3, 1)
+            new = adapter.reduce(vision.permute(0, 3, 1, 2)).unflatten(0, (b, frames))
+            vision = vision.unflatten(0, (b, frames))
+        if windows is None:
+            x, scene = adapter.look_back(new, frames), new.mean(1)
+        else:
+            lengths = [length + frames for length in windows.lengths]
+            x, scene = _look_back(adapter, torch.cat((windows.reduced[k], new), 1), frames, lengths)
+        vision_residual, text_residual = adapter.exchange(x, scene, tokens, text.padding)
+        vision = vision + vision_residual.permute(0, 1, 3, 4, 2)
         tokens = tokens + text_residual
-        stages.append(vision.permute(0, 3, 1, 2))
+        stages.append(vision.permute(0, 1, 4, 2, 3))
         reduced.append(new)
     return Fused(
         stages=(stages[0], stages[1], stages[2], stages[3]),
         text_state=tokens[:, 0],
         reduced=(reduced[0], reduced[1], reduced[2]),
     )
+
+
+def _look_back(
+    adapter: CrossModalTemporalAdapter, window: Tensor, queries: int, lengths: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """`look_back` for targets that may have seen different numbers of frames; one pass for each number.
+
+    Args:
+        adapter: the adapter.
+        window: (R, n, A, h, w), newest frame last, R = B or 1.
+        queries: q.
+        lengths: B numbers of frames to look at, q..n.
+
+    Returns:
+        (B, q, A, h, w) and the windows' means (B, A, h, w); one row each where R = 1 and all lengths are equal.
+    """
+    seen: dict[int, tuple[Tensor, Tensor]] = {}
+    for length in sorted(set(lengths)):
+        part = window[:, window.shape[1] - length :]
+        if len(window) > 1:
+            part = part[[row for row, own in enumerate(lengths) if own == length]]
+        seen[length] = adapter.look_back(part, queries), part.mean(1)
+    if len(seen) == 1:
+        return seen[lengths[0]]
+    # Each target takes its row of its group, in the targets' order.
+    place = [0 if len(window) == 1 else lengths[:row].count(length) for row, length in enumerate(lengths)]
+    x, scene = (
+        torch.stack([seen[length][part][row] for length, row in zip(lengths, place, strict=True)]) for part in (0, 1)
+    )
+    return x, scene
+
+
+def _adapter(adapters: nn.ModuleList, k: int) -> CrossModalTemporalAdapter:
+    adapter = adapters[k]
+    assert isinstance(adapter, CrossModalTemporalAdapter)
+    return adapter

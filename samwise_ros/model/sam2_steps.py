@@ -6,6 +6,7 @@ needs to step in between the stages, and this package keeps state out of the net
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,10 +21,10 @@ NO_OBJECT_LOGIT = -1024.0
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the neck makes of N images.
+    """What the neck makes of one frame for each of N targets.
 
     Attributes:
-        stride4: (N, C/8, S/4, S/4).
+        stride4: (N, C/8, S/4, S/4), or one row where all targets look at the same image: no text reaches this level.
         stride8: (N, C/4, S/8, S/8).
         top: (N, C, S/16, S/16).
     """
@@ -31,10 +32,6 @@ class Features:
     stride4: Tensor
     stride8: Tensor
     top: Tensor
-
-    def frames(self, indices: Tensor) -> Features:
-        """The features of some images, in the order of `indices` (K,) int64."""
-        return Features(self.stride4[indices], self.stride8[indices], self.top[indices])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +87,25 @@ def run_stage(sam: Sam2, stage: int, x: Tensor) -> Tensor:
     return x
 
 
-def run_neck(sam: Sam2, stages: list[Tensor]) -> Features:
+def run_neck(sam: Sam2, stages: Sequence[Tensor]) -> list[Features]:
     """From the four stage maps to the three levels that the decoder uses.
 
     Args:
         sam: the network.
-        stages: four maps (N, C_k, h_k, w_k), strides 4, 8, 16, 32.
+        stages: four maps (B, T, C_k, h_k, w_k), strides 4, 8, 16, 32; the first may have one row for all.
 
     Returns:
-        The levels of strides 4, 8 and 16.
+        For each of the T frames the levels of strides 4, 8 and 16.
     """
-    levels, _ = sam.image_encoder.neck(stages)
+    # The neck adds the coarser levels to the finer ones at strides 32 and 16 only, so rows need not agree elsewhere.
+    levels, _ = sam.image_encoder.neck([stage.flatten(0, 1) for stage in stages])
     decoder = sam.sam_mask_decoder
-    return Features(decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2])
+    maps = (decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2])
+    per_frame = zip(
+        *(level.unflatten(0, stage.shape[:2]).unbind(1) for level, stage in zip(maps, stages, strict=False)),
+        strict=True,
+    )
+    return [Features(*frame) for frame in per_frame]
 
 
 def add_no_memory(sam: Sam2, top: Tensor) -> Tensor:
@@ -125,25 +128,24 @@ def read_memory(sam: Sam2, top: Tensor, maps: Tensor, pointers: Tensor) -> Tenso
     Args:
         sam: the network.
         top: (N, C, h, w).
-        maps: (K, N, M, h, w) memory maps of the last K = 1..6 frames, oldest first.
-        pointers: (P, N, C) object pointers of the last P = 1..15 frames, oldest first.
+        maps: (N, K, M, h, w) memory maps of the last K = 1..6 frames, oldest first.
+        pointers: (N, P, C) object pointers of the last P = 1..15 frames, oldest first.
 
     Returns:
         (N, C, h, w).
     """
     n, c, h, w = top.shape
-    frames, memory_width = maps.shape[0], maps.shape[2]
+    frames, memory_width = maps.shape[1:3]
     curr = top.flatten(2).permute(2, 0, 1)
     curr_pos = sam.image_encoder.neck.position_encoding(top).to(top.dtype).flatten(2).permute(2, 0, 1)
 
-    map_pos = sam.memory_encoder.position_encoding(maps[0]).to(top.dtype).flatten(2).permute(2, 0, 1)
+    map_pos = sam.memory_encoder.position_encoding(maps[:, 0]).to(top.dtype).flatten(2).permute(2, 0, 1)
     # The newest frame has SAM 2's temporal embedding 0, the oldest `frames - 1`.
     distance = sam.maskmem_tpos_enc[:frames].flip(0)[:, 0, 0]
     map_pos = (map_pos + distance[:, None, None]).flatten(0, 1)
-    map_tokens = maps.flatten(3).permute(0, 3, 1, 2).flatten(0, 1)
+    map_tokens = maps.flatten(3).permute(1, 3, 0, 2).flatten(0, 1)
 
-    split = c // memory_width
-    pointer_tokens = pointers.flip(0).reshape(-1, n, split, memory_width).permute(0, 2, 1, 3).flatten(0, 1)
+    pointer_tokens = pointers.flip(1).reshape(n, -1, memory_width).transpose(0, 1)
     memory_pos = torch.cat((map_pos, torch.zeros_like(pointer_tokens)))
     fused: Tensor = sam.memory_attention(
         curr=curr,

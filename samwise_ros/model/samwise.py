@@ -1,6 +1,6 @@
 """SAMWISE: SAM 2 made to understand language and time. Weights only; the video's state is handed in and out.
 
-`model.streaming` runs it frame by frame for the engine, `training` runs whole clips.
+`model.samwise_segmenter` runs it step by step for the engine, `training` runs whole clips.
 
 Source: Cuttano et al., "SAMWISE: Infusing Wisdom in SAM2 for Text-Driven Video Segmentation", CVPR 2025
 (arXiv 2411.17646), and the behaviour of its reference implementation.
@@ -18,7 +18,7 @@ from samwise_ros.config import ModelConfig
 from samwise_ros.model import fusion, sam2_bridge
 from samwise_ros.model import sam2_steps as steps
 from samwise_ros.model.cme import ConditionalMemoryEncoder
-from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused
+from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS
 from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT, Decoded, Features
 from samwise_ros.model.text import PAD_ID, TextEncoder
@@ -29,15 +29,35 @@ CME_WINDOW = 4
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What B targets' past frames left, oldest first.
+    """What past frames left of B targets, newest frame last. Targets may be of different age.
 
     Attributes:
-        maps: (K, B, M, h, w), K = 1..6.
-        pointers: (P, B, C), P = 1..15.
+        ages: B numbers of frames that have been processed for each target.
+        maps: (B, K, M, h, w), K up to 6; the last min(age, K) entries are a target's own.
+        pointers: (B, P, C), P up to 15; likewise.
+        switched: (B, Q) bool, Q up to `CME_WINDOW - 2`: whether the memory was switched; False where there was no
+            frame.
     """
 
+    ages: tuple[int, ...]
     maps: Tensor
     pointers: Tensor
+    switched: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the Conditional Memory Encoder found in one frame of B targets.
+
+    Attributes:
+        due: (B,) bool, for which targets the question was due.
+        logits: (B, 2), class 1 being another object.
+        memoryless: the prediction without memory that it looked at.
+    """
+
+    due: Tensor
+    logits: Tensor
+    memoryless: Decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +69,7 @@ class Tracked:
         mask_logits: (B, 1, S/4, S/4); all `NO_OBJECT_LOGIT` where the object is not in view.
         pointer: (B, C) object pointer.
         memory_map: (B, M, h, w) memory entry.
-        cme_logits: (B, 2) where the Conditional Memory Encoder ran, else None.
-        memoryless: the memory-less prediction where the Conditional Memory Encoder ran, else None.
+        check: what the Conditional Memory Encoder found, where it ran for any target.
         switched: (B,) bool, where it put the memory-less prediction into the memory.
     """
 
@@ -58,8 +77,7 @@ class Tracked:
     mask_logits: Tensor
     pointer: Tensor
     memory_map: Tensor
-    cme_logits: Tensor | None
-    memoryless: Decoded | None
+    check: Check | None
     switched: Tensor
 
 
@@ -90,7 +108,9 @@ class Samwise(nn.Module):
         self.sam = sam2_bridge.build_sam2(config)
         self.adapters = fusion.build_adapters(config)
         self.project_text = prompt_projector(config.text.width, config.width)
-        self.cme = ConditionalMemoryEncoder(config.width)
+        self.cme = ConditionalMemoryEncoder(config.width) if config.memory_check else None
+        for part in config.frozen:
+            self.get_submodule(part).requires_grad_(False)
 
     def set_image_side(self, side_px: int) -> None:
         """Take images of another size; no weight depends on it.
@@ -115,52 +135,44 @@ class Samwise(nn.Module):
         return EncodedText(tokens, padding)
 
     def encode_images(self, images: Tensor) -> EncodedImages:
-        """Run the image stages that no text reaches, on (N, 3, S, S) normalised images."""
-        return fusion.encode_images(self.sam, images)
+        """Run all that no text reaches on (R, T, 3, S, S) normalised images; see `fusion.encode_images`."""
+        return fusion.encode_images(self.sam, self.adapters, images)
 
-    def fuse(self, images: EncodedImages, text: EncodedText, past: Sequence[Tensor] | None = None) -> Fused:
+    def fuse(self, images: EncodedImages, text: EncodedText, windows: Windows | None = None) -> Fused:
         """Run the rest of both encoders; see `fusion.fuse`."""
-        return fusion.fuse(self.sam, self.text_encoder, self.adapters, self.config.text.cuts, images, text, past)
+        return fusion.fuse(self.sam, self.text_encoder, self.adapters, self.config.text.cuts, images, text, windows)
 
-    def features(self, fused: Fused) -> Features:
-        """The levels that the decoder uses, of the B * T frames."""
-        return steps.run_neck(self.sam, list(fused.stages))
+    def features(self, fused: Fused) -> list[Features]:
+        """The levels that the decoder uses, for each of the T frames."""
+        return steps.run_neck(self.sam, fused.stages)
 
-    def track(self, features: Features, text_state: Tensor, memory: Memory | None, *, check_memory: bool) -> Tracked:
+    def track(self, features: Features, text_state: Tensor, memory: Memory | None) -> Tracked:
         """Decode one frame and encode what it leaves.
 
         Args:
-            features: of B images.
+            features: of B targets.
             text_state: (B, D).
-            memory: what past frames left; None on the first frame.
-            check_memory: whether the Conditional Memory Encoder runs on this frame.
+            memory: what past frames left; None where this is the first frame of all targets.
 
         Returns:
             The frame's predictions and memory entry. The published mask is never changed by the Conditional Memory
             Encoder, only the memory.
         """
         prompt = self.project_text(text_state)
-        if memory is None:
-            conditioned = steps.add_no_memory(self.sam, features.top)
-        else:
-            conditioned = steps.read_memory(self.sam, features.top, memory.maps, memory.pointers)
-        decoded = steps.decode_mask(self.sam, features, conditioned, prompt)
+        decoded = steps.decode_mask(self.sam, features, self._read_memory(features.top, memory), prompt)
         mask_logits = self._hide_absent(decoded)
         pointer = steps.object_pointer(self.sam, decoded)
         memory_logits = steps.high_resolution(self.sam, mask_logits)
-
-        cme_logits, memoryless = None, None
-        switched = torch.zeros(mask_logits.shape[0], dtype=torch.bool, device=mask_logits.device)
-        if check_memory:
-            memoryless = steps.decode_mask(self.sam, features, steps.add_no_memory(self.sam, features.top), prompt)
-            cme_logits = self.cme(pointer.detach(), memoryless.early_token.detach())
-            if not self.training:
-                switched = cme_logits.argmax(1) == 1
-                other = steps.high_resolution(self.sam, self._hide_absent(memoryless))
-                take = switched[:, None, None, None] & (other > 0)
-                memory_logits = torch.where(take, 10 * other, memory_logits)
+        check = self._check_memory(features, prompt, pointer, memory)
+        if check is None or self.training:
+            switched = torch.zeros(mask_logits.shape[0], dtype=torch.bool, device=mask_logits.device)
+        else:
+            switched = check.due & (check.logits[:, 1] > check.logits[:, 0])
+            other = steps.high_resolution(self.sam, self._hide_absent(check.memoryless))
+            take = switched[:, None, None, None] & (other > 0)
+            memory_logits = torch.where(take, 10 * other, memory_logits)
         memory_map = steps.write_memory(self.sam, features.top, memory_logits)
-        return Tracked(decoded, mask_logits, pointer, memory_map, cme_logits, memoryless, switched)
+        return Tracked(decoded, mask_logits, pointer, memory_map, check, switched)
 
     def forward(self, images: Tensor, ids: Tensor) -> Clip:
         """Run whole clips from their first frame, all T frames in one window.
@@ -173,22 +185,42 @@ class Samwise(nn.Module):
             T frames of predictions. In training mode masks are not hidden by the object score and the memory is
             never switched, as in the reference.
         """
-        b, t = images.shape[:2]
-        fused = self.fuse(self.encode_images(images.flatten(0, 1)), self.encode_text(ids))
-        features = self.features(fused)
-        rows = torch.arange(b, device=images.device) * t
+        fused = self.fuse(self.encode_images(images), self.encode_text(ids))
         tracked: list[Tracked] = []
-        for frame in range(t):
-            memory = None
-            if tracked:
-                memory = Memory(
-                    torch.stack([past.memory_map for past in tracked[-MEMORY_FRAMES:]]),
-                    torch.stack([past.pointer for past in tracked[-MEMORY_POINTERS:]]),
-                )
-            recent = tracked[-(CME_WINDOW - 2) :]
-            check = may_check_memory(frame, [bool(past.switched.any()) for past in recent])
-            tracked.append(self.track(features.frames(rows + frame), fused.text_state, memory, check_memory=check))
+        for features in self.features(fused):
+            tracked.append(self.track(features, fused.text_state, _memory_of(tracked)))
         return Clip(fused, tracked)
+
+    def _read_memory(self, top: Tensor, memory: Memory | None) -> Tensor:
+        """Condition top-level features (B, C, h, w) on each target's memory; one pass for each length of memory."""
+        if memory is None:
+            return steps.add_no_memory(self.sam, top)
+        lengths = [min(age, MEMORY_POINTERS) for age in memory.ages]
+        if len(set(lengths)) == 1:
+            return self._read_frames(top, memory.maps, memory.pointers, lengths[0])
+        conditioned = torch.empty_like(top)
+        for length in set(lengths):
+            rows = [row for row, own in enumerate(lengths) if own == length]
+            conditioned[rows] = self._read_frames(top[rows], memory.maps[rows], memory.pointers[rows], length)
+        return conditioned
+
+    def _read_frames(self, top: Tensor, maps: Tensor, pointers: Tensor, length: int) -> Tensor:
+        """Condition features on the last `length` pointers and as many of the maps as there are."""
+        if length == 0:
+            return steps.add_no_memory(self.sam, top)
+        return steps.read_memory(self.sam, top, maps[:, -min(length, MEMORY_FRAMES) :], pointers[:, -length:])
+
+    def _check_memory(self, features: Features, prompt: Tensor, pointer: Tensor, memory: Memory | None) -> Check | None:
+        """Ask the Conditional Memory Encoder where it is due for any target.
+
+        Source: reference implementation: `t - last_switch >= window - 1 and t > window`.
+        """
+        if self.cme is None or memory is None or max(memory.ages) <= CME_WINDOW:
+            return None
+        old_enough = torch.tensor([age > CME_WINDOW for age in memory.ages], device=prompt.device)
+        memoryless = steps.decode_mask(self.sam, features, steps.add_no_memory(self.sam, features.top), prompt)
+        logits = self.cme(pointer.detach(), memoryless.early_token.detach())
+        return Check(old_enough & ~memory.switched.any(1), logits, memoryless)
 
     def _hide_absent(self, decoded: Decoded) -> Tensor:
         """Mask logits with the object score applied: (B, 1, S/4, S/4)."""
@@ -198,19 +230,16 @@ class Samwise(nn.Module):
         return torch.where(in_view, decoded.mask_logits, NO_OBJECT_LOGIT)
 
 
-def may_check_memory(frame: int, recently_switched: Sequence[bool]) -> bool:
-    """Whether the Conditional Memory Encoder runs on a frame.
-
-    Args:
-        frame: number of frames processed before it.
-        recently_switched: for the last `CME_WINDOW - 2` frames, whether the memory was switched.
-
-    Returns:
-        True after the first `CME_WINDOW` frames while no recent switch still has to settle.
-
-    Source: reference implementation: `t - last_switch >= window - 1 and t > window`.
-    """
-    return frame > CME_WINDOW and not any(recently_switched)
+def _memory_of(tracked: Sequence[Tracked]) -> Memory | None:
+    """What the frames of a clip left so far, all targets being as old as the clip."""
+    if not tracked:
+        return None
+    return Memory(
+        ages=(len(tracked),) * len(tracked[0].pointer),
+        maps=torch.stack([past.memory_map for past in tracked[-MEMORY_FRAMES:]], 1),
+        pointers=torch.stack([past.pointer for past in tracked[-MEMORY_POINTERS:]], 1),
+        switched=torch.stack([past.switched for past in tracked[-(CME_WINDOW - 2) :]], 1),
+    )
 
 
 def prompt_projector(text_width: int, width: int) -> nn.Module:

@@ -6,47 +6,63 @@ how many past frames of each it reads; the engine keeps just so many (`engine.me
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-ImageT = TypeVar("ImageT")
+ImagesT = TypeVar("ImagesT")
 TextT = TypeVar("TextT")
+FramesT = TypeVar("FramesT")
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """How one thing that a model remembers is kept.
+
+    Attributes:
+        frames: how many of the last frames are kept, at least 1.
+        shared: whether it belongs to the stream, not to a target: one row for all targets.
+    """
+
+    frames: int
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What one target's past frames left.
+    """What past frames left for N targets, which may be of different age.
 
     Attributes:
-        frames: how many frames have been processed for this target so far.
-        tensors: by name, the last frames' tensors stacked on a new first axis, oldest first. Empty on the first frame.
+        ages: for each target, how many frames have been processed for it so far.
+        tensors: by name (N, L, …), or (1, L, …) where shared, L being the ring's length, newest frame last. A target's
+            own are the last min(age, L) entries; the others are zero, or in a shared ring older than the target. Empty
+            where no frame has been processed for any target.
     """
 
-    frames: int
+    ages: tuple[int, ...]
     tensors: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One target in one frame.
+    """N targets in one frame.
 
     Attributes:
-        mask_logits: (S/4, S/4), > 0 inside the mask.
-        score_logit: scalar tensor, > 0 where the object is in view.
-        remember: by name of `memory_spec`, what this frame leaves to later ones.
+        mask_logits: (N, S/4, S/4), > 0 inside a mask.
+        score_logits: (N,), > 0 where the object is in view.
+        remember: by name of `memory_spec`, (N, …) or (1, …) where shared: what this frame leaves to later ones.
     """
 
     mask_logits: Tensor
-    score_logit: Tensor
+    score_logits: Tensor
     remember: Mapping[str, Tensor]
 
 
-class Segmenter(Protocol[ImageT, TextT]):
-    """A model that finds described objects, one frame after the other."""
+class Segmenter(Protocol[ImagesT, TextT, FramesT]):
+    """A model that finds described objects, step after step."""
 
     @property
     def image_side_px(self) -> int:
@@ -57,14 +73,21 @@ class Segmenter(Protocol[ImageT, TextT]):
         """Where the weights live."""
 
     @property
-    def memory_spec(self) -> Mapping[str, int]:
-        """By name, how many past frames of it the model reads."""
+    def frames_per_step(self) -> int:
+        """How many frames the model takes together at most: 1 where it answers every frame at once."""
+
+    @property
+    def memory_spec(self) -> Mapping[str, Ring]:
+        """By name, what the model remembers."""
 
     def encode_text(self, text: str) -> TextT:
         """All that can be computed of an expression before any image is seen."""
 
-    def encode_image(self, image: Tensor) -> ImageT:
-        """All that can be computed of an image (1, 3, S, S) without knowing a target."""
+    def encode_images(self, images: Tensor) -> ImagesT:
+        """All that can be computed of the T images of a step (T, 3, S, S) without knowing a target."""
 
-    def predict(self, image: ImageT, text: TextT, past: Past) -> Prediction:
-        """Find one target in one frame."""
+    def fuse(self, images: ImagesT, texts: Sequence[TextT], past: Past) -> FramesT:
+        """All that can be computed of T images and N expressions together."""
+
+    def decode(self, frames: FramesT, index: int, past: Past) -> Prediction:
+        """Find the N targets in frame `index` of the step; frames are decoded in order."""

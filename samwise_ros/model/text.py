@@ -5,6 +5,7 @@ Called by `model.samwise`; the tokenizer by whoever has text.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -86,34 +87,44 @@ class TextEncoder(nn.Module):
         return tokens
 
 
-def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+def load_tokenizer(path: Path, config: TextConfig) -> Tokenizer:
     """Read a tokenizer that gives RoBERTa's ids: `<s>` = 0, padding = 1, `</s>` = 2.
 
     Args:
         path: a `tokenizer.json` of the `tokenizers` library.
-        max_tokens: longer sequences are cut to this length, `<s>` and `</s>` included.
+        config: the text encoder that it is for; longer sequences are cut to its `max_tokens`, `<s>` and `</s>`
+            included.
 
     Returns:
         The tokenizer; a batch is padded to its longest sequence.
 
     Raises:
-        CheckpointError: the file is missing or is no tokenizer.
+        CheckpointError: the file is missing, is no tokenizer, or has more tokens than the text encoder knows.
     """
     if not path.is_file():
-        raise CheckpointError(f"tokenizer {path} is missing, expected a tokenizer.json beside the weights: add it")
+        raise CheckpointError(
+            f"tokenizer {path} is missing, expected a tokenizer.json: put it beside the weights as "
+            "NAME.tokenizer.json, or for the published sizes run `samwise download roberta`"
+        )
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
         raise CheckpointError(
             f"tokenizer {path} cannot be read ({error}), expected a tokenizer.json: replace it"
         ) from error
-    tokenizer.enable_truncation(max_tokens)
+    known = {token: tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")}
+    if list(known.values()) != [0, PAD_ID, 2] or tokenizer.get_vocab_size() > config.vocab_size:
+        raise CheckpointError(
+            f"tokenizer {path} has {tokenizer.get_vocab_size()} tokens with {known}, expected RoBERTa's ids 0, 1, 2 "
+            f"and at most {config.vocab_size} tokens: use the tokenizer that belongs to the weights"
+        )
+    tokenizer.enable_truncation(config.max_tokens)
     tokenizer.enable_padding(pad_id=PAD_ID, pad_token="<pad>")
     return tokenizer
 
 
 def tokenize(tokenizer: Tokenizer, texts: list[str], device: torch.device | str = "cpu") -> Tensor:
-    """Turn texts into token ids.
+    """Turn texts into token ids; one that is longer than the text encoder takes is cut, and said so in the log.
 
     Args:
         tokenizer: from `load_tokenizer`.
@@ -123,4 +134,12 @@ def tokenize(tokenizer: Tokenizer, texts: list[str], device: torch.device | str 
     Returns:
         (B, L) int64, `<s>` … `</s>`, padded with `PAD_ID`.
     """
-    return torch.tensor([encoding.ids for encoding in tokenizer.encode_batch(texts)], device=device)
+    encodings = tokenizer.encode_batch(texts)
+    for text, encoding in zip(texts, encodings, strict=True):
+        if encoding.overflowing:
+            logging.getLogger(__name__).warning(
+                "the expression '%s…' is cut after %d tokens: describe the object in fewer words",
+                text[:40],
+                len(encoding.ids),
+            )
+    return torch.tensor([encoding.ids for encoding in encodings], device=device)

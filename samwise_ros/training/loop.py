@@ -56,7 +56,7 @@ class Trainer:
         config = preset(recipe.model)
         if not tokenizer_path(self.weights_path).is_file():
             train_tokenizer(corpus(CORPUS_WORLDS), config.text.vocab_size, tokenizer_path(self.weights_path))
-        self.tokenizer = load_tokenizer(tokenizer_path(self.weights_path), config.text.max_tokens)
+        self.tokenizer = load_tokenizer(tokenizer_path(self.weights_path), config.text)
         torch.manual_seed(recipe.seed)  # the same weights in every process
         self.network = Samwise(config).to(device)
         spread_positions(self.network)
@@ -113,7 +113,7 @@ class Trainer:
         logits = torch.stack([frame.decoded.mask_logits for frame in frames], 1).flatten(0, 1)
         scores = torch.stack([frame.decoded.score_logits for frame in frames], 1).flatten(0, 1)
         losses: dict[str, Tensor] = {"mask": mask_loss(logits, mask), "score": score_loss(scores, mask)}
-        checked = [frame for frame in frames if frame.cme_logits is not None]
+        checked = [frame for frame in frames if frame.check is not None]
         if checked:
             losses["cme"] = torch.stack([cme_loss(frame, mask.shape[-1]) for frame in checked]).mean()
         losses["auxiliary"] = self.recipe.auxiliary_weight * extra
@@ -140,7 +140,7 @@ class Trainer:
         partial = self.out / "state.partial"
         torch.save(state, partial)
         os.replace(partial, self.out / "state.pt")
-        save_weights(self.network, self.recipe.model, self.weights_path)
+        save_weights(self.network, self.recipe.model, self.weights_path, dtype=torch.float16)
 
     def resume(self) -> None:
         """Go on from the state in `out`.

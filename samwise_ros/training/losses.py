@@ -116,13 +116,13 @@ def cme_loss(tracked: Tracked, side_px: int) -> Tensor:
     Returns:
         Scalar; 0 where every target is to be ignored.
     """
-    assert tracked.cme_logits is not None
-    assert tracked.memoryless is not None
+    assert tracked.check is not None
+    memoryless = tracked.check.memoryless
     size = (side_px, side_px)
-    masks = [F.interpolate(d.mask_logits.float(), size)[:, 0] for d in (tracked.decoded, tracked.memoryless)]
-    labels = cme_labels(masks[0], masks[1], tracked.memoryless.score_logits)
+    masks = [F.interpolate(d.mask_logits.float(), size)[:, 0] for d in (tracked.decoded, memoryless)]
+    labels = cme_labels(masks[0], masks[1], memoryless.score_logits)
     weight = torch.tensor([1.0, 2.0], device=labels.device)
-    total = F.cross_entropy(tracked.cme_logits.float(), labels, weight, ignore_index=-1, reduction="sum")
+    total = F.cross_entropy(tracked.check.logits.float(), labels, weight, ignore_index=-1, reduction="sum")
     return total / (labels >= 0).sum().clamp(min=1)
 
 
@@ -158,7 +158,7 @@ class AuxiliaryHeads(nn.Module):
         Returns:
             Scalar.
         """
-        return self._name_cells(fused.stages[2], colour, kind) + self._match_text(fused, mask)
+        return self._name_cells(fused.stages[2].flatten(0, 1), colour, kind) + self._match_text(fused, mask)
 
     def _name_cells(self, top: Tensor, colour: Tensor, kind: Tensor) -> Tensor:
         logits = self.name(top).float()
@@ -177,7 +177,7 @@ class AuxiliaryHeads(nn.Module):
         frames = mask.shape[0] // fused.text_state.shape[0]
         for index, level in enumerate(fused.stages[1:3]):
             text = self.project_text[index](fused.text_state).repeat_interleave(frames, 0)
-            logits = torch.einsum("nc,nchw->nhw", text, self.project_map[index](level)).float() / 8.0
+            logits = torch.einsum("nc,nchw->nhw", text, self.project_map[index](level.flatten(0, 1))).float() / 8.0
             target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
             total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
         return total

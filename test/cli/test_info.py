@@ -1,38 +1,51 @@
-"""`samwise info` counts parameters."""
+"""`samwise info` counts parameters, arithmetic and memory."""
 
 from __future__ import annotations
 
 import pytest
-import torch
-from torch import nn
 
 from samwise_ros.cli.main import main
-from samwise_ros.model import build
 
 
-class Tiny(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Linear(10, 100).requires_grad_(False)
-        self.head = nn.Linear(100, 1)
-        self.query = nn.Parameter(torch.zeros(1000))
+def rows_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, list[int]]:
+    assert main(["info", *arguments]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    return {
+        line[0]: [int(cell.replace(",", "")) for cell in line[1:]]
+        for line in lines
+        if len(line) == 4 and line[1].replace(",", "").isdecimal()
+    }
 
 
-def test_a_row_for_each_part_and_the_total(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(build, "build_model", lambda preset: Tiny())
-    assert main(["info", "--model", "tiny"]) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows == [
-        ["tiny", "parameters", "trainable"],
-        ["encoder", "1,100", "0"],
-        ["head", "101", "101"],
-        ["(own)", "1,000", "1,000"],
-        ["total", "2,201", "1,101"],
-    ]
+def test_published_sizes_have_the_published_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "base_plus")
+    assert rows["adapters"] == [4_576_064, 0, 4_576_064]
+    assert rows["cme"] == [330_882, 0, 330_882]
+    assert rows["project_text"] == [328_448, 0, 328_448]
+    assert rows["text_encoder"][2] == rows["sam"][2] == 0
+    assert all(total == frozen + trainable for total, frozen, trainable in rows.values())
+    parts = [rows[name] for name in ("text_encoder", "sam", "adapters", "project_text", "cme")]
+    assert rows["total"] == [sum(column) for column in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize(("name", "millions"), [("tiny", 168.8), ("base_plus", 210.8)])
+def test_with_what_is_not_used_it_is_the_whole_file(capsys: pytest.CaptureFixture[str], name: str, millions: float):
+    assert main(["info", name]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith(" in all")]
+    assert round(int(line.split()[-3].replace(",", "")) / 1e6, 1) == millions
+
+
+def test_the_default_is_the_model_that_ships(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("compact ")
+    assert "released" not in text
+    assert "per frame with one target  2." in text
+    assert "memory per target          0.7 MB, and 1.8 MB per stream" in text
 
 
 def test_an_unknown_preset_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["info", "--model", "gigantic"]) == 2
+    assert main(["info", "gigantic"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("samwise: ")
     assert "gigantic" in error

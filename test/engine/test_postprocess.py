@@ -10,16 +10,19 @@ from samwise_ros.types import Frame, Target
 SIDE = 64
 
 
-def block(rows: slice, columns: slice, logit: float = 5.0, score: float = 2.0) -> Prediction:
+def block(rows: slice, columns: slice, logit: float = 5.0, score: float = 2.0) -> tuple[torch.Tensor, float]:
     logits = torch.full((16, 16), -5.0)
     logits[rows, columns] = logit
-    return Prediction(logits, torch.tensor(score), {})
+    return logits, score
 
 
-def result(*predictions: Prediction, height: int = 48, width: int = 64):
+def result(*blocks: tuple[torch.Tensor, float], height: int = 48, width: int = 64):
     frame = Frame(np.zeros((height, width, 3), np.uint8))
-    targets = [Target(10 + i, f"thing {i}") for i in range(len(predictions))]
-    return predictions_to_result(frame, targets, predictions, SIDE)
+    targets = [Target(10 + i, f"thing {i}") for i in range(len(blocks))]
+    if not blocks:
+        return predictions_to_result(frame, (), None, SIDE)
+    logits, scores = zip(*blocks, strict=True)
+    return predictions_to_result(frame, targets, Prediction(torch.stack(logits), torch.tensor(scores), {}), SIDE)
 
 
 def test_padding_is_cut_off_before_resizing():

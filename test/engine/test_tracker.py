@@ -8,35 +8,42 @@ import torch
 
 from samwise_ros.engine.tracker import MAX_LABEL, Tracker
 from samwise_ros.errors import CommandError, ConfigError
-from samwise_ros.model.segmenter import Past, Prediction
+from samwise_ros.model.segmenter import Past, Prediction, Ring
 from samwise_ros.types import MAX_TEXT_CHARS, Frame
 
 FRAME = Frame(np.zeros((48, 64, 3), np.uint8))
 
 
 class CountingSegmenter:
-    """Remembers the frame's number; its score tells how many frames a target's memory holds."""
+    """Remembers for each target how many frames it has seen, and counts what is asked of it."""
 
     image_side_px = 64
     device = torch.device("cpu")
-    memory_spec = {"number": 3}  # noqa: RUF012
+    memory_spec = {"number": Ring(3)}  # noqa: RUF012
+    frames_per_step = 1
 
     def __init__(self) -> None:
         self.encoded_texts: list[str] = []
-        self.images = 0
+        self.steps: list[int] = []
+        self.asked: list[list[str]] = []
         self.pasts: list[Past] = []
 
     def encode_text(self, text: str) -> str:
         self.encoded_texts.append(text)
         return text
 
-    def encode_image(self, image: torch.Tensor) -> torch.Tensor:
-        self.images += 1
-        return image
+    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+        self.steps.append(len(images))
+        return images
 
-    def predict(self, image: torch.Tensor, text: str, past: Past) -> Prediction:
+    def fuse(self, images: torch.Tensor, texts: list[str], past: Past) -> int:
+        assert len(past.ages) == len(texts)
+        self.asked.append(texts)
+        return len(texts)
+
+    def decode(self, frames: int, index: int, past: Past) -> Prediction:
         self.pasts.append(past)
-        return Prediction(torch.ones(16, 16), torch.tensor(0.0), {"number": torch.tensor(past.frames)})
+        return Prediction(torch.ones(frames, 16, 16), torch.zeros(frames), {"number": torch.tensor(past.ages)})
 
 
 @pytest.fixture
@@ -112,7 +119,7 @@ def test_number_of_targets_out_of_range(segmenter: CountingSegmenter, count: int
 
 def test_without_targets_the_model_does_not_run(tracker: Tracker, segmenter: CountingSegmenter):
     assert tracker.step(FRAME).objects == ()
-    assert segmenter.images == 0
+    assert segmenter.steps == []
 
 
 def test_the_image_is_encoded_once_for_all_targets_and_a_text_once_for_all_frames(
@@ -122,7 +129,8 @@ def test_the_image_is_encoded_once_for_all_targets_and_a_text_once_for_all_frame
     tracker.add("b")
     for _ in range(4):
         tracker.step(FRAME)
-    assert segmenter.images == 4
+    assert segmenter.steps == [1] * 4
+    assert segmenter.asked == [["a", "b"]] * 4
     assert segmenter.encoded_texts == ["a", "b"]
 
 
@@ -133,7 +141,8 @@ def test_each_target_has_its_own_age(tracker: Tracker, segmenter: CountingSegmen
     tracker.add("new")
     segmenter.pasts.clear()
     result = tracker.step(FRAME)
-    assert [past.frames for past in segmenter.pasts] == [2, 0]
+    assert [past.ages for past in segmenter.pasts] == [(2, 0)]
+    assert segmenter.asked[-1] == ["old", "new"]
     assert [thing.target.text for thing in result.objects] == ["old", "new"]
 
 
@@ -141,7 +150,7 @@ def test_memory_is_bounded(tracker: Tracker, segmenter: CountingSegmenter):
     tracker.add("a")
     for _ in range(50):
         tracker.step(FRAME)
-    assert segmenter.pasts[-1].tensors["number"].tolist() == [46, 47, 48]
+    assert segmenter.pasts[-1].tensors["number"].tolist() == [[46, 47, 48]]
 
 
 def test_reset_forgets_the_frames_and_keeps_the_targets(tracker: Tracker, segmenter: CountingSegmenter):
@@ -149,7 +158,7 @@ def test_reset_forgets_the_frames_and_keeps_the_targets(tracker: Tracker, segmen
     tracker.step(FRAME)
     tracker.reset()
     tracker.step(FRAME)
-    assert segmenter.pasts[-1].frames == 0
+    assert segmenter.pasts[-1].ages == (0,)
     assert [target.id for target in tracker.targets] == [1]
 
 
@@ -159,20 +168,21 @@ def test_removed_targets_leave_nothing_behind(tracker: Tracker):
         tracker.step(FRAME)
         tracker.clear()
     tracker.step(FRAME)
-    assert tracker._tracks == {}
+    assert tracker._texts == {}
+    assert tracker._bank.read() == Past((), {})
 
 
 def test_a_change_during_a_step_takes_effect_at_the_next(tracker: Tracker, segmenter: CountingSegmenter):
     tracker.add("a")
     entered, go_on = threading.Event(), threading.Event()
-    encode_image = segmenter.encode_image
+    encode_images = segmenter.encode_images
 
-    def slow(image: torch.Tensor) -> torch.Tensor:
+    def slow(images: torch.Tensor) -> torch.Tensor:
         entered.set()
         assert go_on.wait(10)
-        return encode_image(image)
+        return encode_images(images)
 
-    segmenter.encode_image = slow
+    segmenter.encode_images = slow
     results = []
     worker = threading.Thread(target=lambda: results.append(tracker.step(FRAME)))
     worker.start()
@@ -192,4 +202,22 @@ def test_two_streams_on_one_model_do_not_touch_each_other(segmenter: CountingSeg
     one.step(FRAME)
     one.step(FRAME)
     other.step(FRAME)
-    assert [past.frames for past in segmenter.pasts] == [0, 1, 0]
+    assert [past.ages for past in segmenter.pasts] == [(0,), (1,), (0,)]
+
+
+def test_a_recording_runs_in_steps_of_as_many_frames_as_the_model_takes(tracker: Tracker, segmenter: CountingSegmenter):
+    segmenter.frames_per_step = 4
+    tracker.add("a")
+    frames = [Frame(np.zeros((48, 64, 3), np.uint8), stamp_ns=stamp) for stamp in range(10)]
+    assert [result.frame.stamp_ns for result in tracker.run(frames)] == list(range(10))
+    assert segmenter.steps == [4, 4, 2]
+    assert [past.ages for past in segmenter.pasts] == [(age,) for age in range(10)]
+
+
+def test_a_recording_is_read_no_further_ahead_than_a_step(tracker: Tracker, segmenter: CountingSegmenter):
+    segmenter.frames_per_step = 4
+    tracker.add("a")
+    read = []
+    results = tracker.run(read.append(number) or FRAME for number in range(10))
+    next(results)
+    assert read == [0, 1, 2, 3]

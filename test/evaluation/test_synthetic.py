@@ -7,7 +7,7 @@ import torch
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, render_clip
 from samwise_ros.errors import DatasetError
 from samwise_ros.evaluation.synthetic import ABSENT, evaluate_clips, format_table, object_to_mask, one_per_kind
-from samwise_ros.model.segmenter import Past, Prediction
+from samwise_ros.model.segmenter import Past, Prediction, Ring
 from samwise_ros.types import Target, TrackedObject
 
 
@@ -16,7 +16,8 @@ class ConstantSegmenter:
 
     image_side_px = 64
     device = torch.device("cpu")
-    memory_spec = {"nothing": 1}  # noqa: RUF012
+    memory_spec = {"nothing": Ring(1)}  # noqa: RUF012
+    frames_per_step = 1
 
     def __init__(self, logit: float) -> None:
         self.logit = logit
@@ -24,11 +25,15 @@ class ConstantSegmenter:
     def encode_text(self, text: str) -> str:
         return text
 
-    def encode_image(self, image: torch.Tensor) -> torch.Tensor:
-        return image
+    def encode_images(self, images: torch.Tensor) -> None:
+        return None
 
-    def predict(self, image: torch.Tensor, text: str, past: Past) -> Prediction:
-        return Prediction(torch.full((16, 16), self.logit), torch.tensor(self.logit), {"nothing": torch.zeros(1)})
+    def fuse(self, images: None, texts: list[str], past: Past) -> int:
+        return len(texts)
+
+    def decode(self, frames: int, index: int, past: Past) -> Prediction:
+        logits = torch.full((frames,), self.logit)
+        return Prediction(logits[:, None, None].expand(-1, 16, 16), logits, {"nothing": torch.zeros(frames)})
 
 
 def test_a_blind_model_is_right_only_where_there_is_nothing():

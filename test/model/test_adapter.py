@@ -52,17 +52,33 @@ def test_a_patch_does_not_see_another_patch():
 
 def test_padded_tokens_change_nothing_in_the_image():
     adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
-    window, text = torch.randn(1, 3, 16, 4, 4), torch.randn(1, 4, 20)
-    alone, _ = adapter(window, 3, text, torch.zeros(1, 4, dtype=torch.bool))
+    x, text = torch.randn(1, 3, 16, 4, 4), torch.randn(1, 4, 20)
+    alone, _ = adapter.exchange(x, x.mean(1), text, torch.zeros(1, 4, dtype=torch.bool))
     padded = torch.cat((text, torch.randn(1, 2, 20)), 1)
     padding = torch.tensor([[False] * 4 + [True] * 2])
-    assert torch.allclose(adapter(window, 3, padded, padding)[0], alone, atol=1e-6)
+    assert torch.allclose(adapter.exchange(x, x.mean(1), padded, padding)[0], alone, atol=1e-6)
 
 
 def test_shapes_of_the_residuals():
     adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
     window = torch.stack([adapter.reduce(torch.randn(5, 12, 4, 6)) for _ in range(2)])
-    vision, text = adapter(window, 2, torch.randn(2, 7, 20), torch.zeros(2, 7, dtype=torch.bool))
+    x = adapter.look_back(window, 2)
+    vision, text = adapter.exchange(x, window.mean(1), torch.randn(2, 7, 20), torch.zeros(2, 7, dtype=torch.bool))
     assert vision.shape == (2, 2, 12, 4, 6)
     assert text.shape == (2, 7, 20)
     assert vision.min() >= 0
+
+
+def test_one_row_of_frames_serves_several_texts():
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
+    x, text, padding = torch.randn(1, 2, 16, 4, 4), torch.randn(3, 7, 20), torch.zeros(3, 7, dtype=torch.bool)
+    shared = adapter.exchange(x, x.mean(1), text, padding)
+    repeated = adapter.exchange(x.expand(3, -1, -1, -1, -1), x.mean(1).expand(3, -1, -1, -1), text, padding)
+    for ours, theirs in zip(shared, repeated, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_without_temporal_attention_a_frame_sees_itself_alone():
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 2, temporal=False).eval()
+    window = torch.randn(1, 3, 16, 4, 4)
+    assert torch.equal(adapter.look_back(window, 2), window[:, 1:])

@@ -12,8 +12,8 @@ def test_stages_and_neck_equal_the_image_encoder(network: Samwise):
     x, stages = steps.embed_patches(network.sam, images), []
     for stage in range(4):
         x = steps.run_stage(network.sam, stage, x)
-        stages.append(x.permute(0, 3, 1, 2))
-    features = steps.run_neck(network.sam, stages)
+        stages.append(x.permute(0, 3, 1, 2)[:, None])
+    (features,) = steps.run_neck(network.sam, stages)
     decoder = network.sam.sam_mask_decoder
     assert torch.allclose(features.stride4, decoder.conv_s0(whole[0]), atol=1e-5)
     assert torch.allclose(features.stride8, decoder.conv_s1(whole[1]), atol=1e-5)
@@ -42,12 +42,24 @@ def test_decoder_equals_sam2_with_an_empty_point(network: Samwise):
     assert torch.allclose(decoded.score_logits, scores, atol=1e-5)
 
 
+def test_neck_gives_the_frames_of_each_clip(network: Samwise):
+    widths, side = [32, 64, 128, 256], 32
+    stages = [torch.randn(2, 3, width, side >> k, side >> k) for k, width in enumerate(widths)]
+    frames = steps.run_neck(network.sam, stages)
+    assert len(frames) == 3
+    (alone,) = steps.run_neck(network.sam, [stage[1:, 2:] for stage in stages])
+    for level in ("stride4", "stride8", "top"):
+        assert torch.allclose(getattr(frames[2], level)[1:], getattr(alone, level), atol=1e-5), level
+
+
 def test_reading_memory_depends_on_the_order_of_maps_and_not_of_pointers(network: Samwise):
-    top, maps, pointers = torch.randn(1, 64, 8, 8), torch.randn(3, 1, 16, 8, 8), torch.randn(4, 1, 64)
+    top, maps, pointers = torch.randn(2, 64, 8, 8), torch.randn(2, 3, 16, 8, 8), torch.randn(2, 4, 64)
     read = steps.read_memory(network.sam, top, maps, pointers)
-    assert not torch.allclose(steps.read_memory(network.sam, top, maps.flip(0), pointers), read, atol=1e-4)
+    assert not torch.allclose(steps.read_memory(network.sam, top, maps.flip(1), pointers), read, atol=1e-4)
     # Pointers carry no time in SAMWISE's configuration.
-    assert torch.allclose(steps.read_memory(network.sam, top, maps, pointers.flip(0)), read, atol=1e-5)
+    assert torch.allclose(steps.read_memory(network.sam, top, maps, pointers.flip(1)), read, atol=1e-5)
+    alone = steps.read_memory(network.sam, top[1:], maps[1:], pointers[1:])
+    assert torch.allclose(read[1:], alone, atol=1e-5)
 
 
 def test_absent_object_has_the_learned_pointer(network: Samwise):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT
-from samwise_ros.model.samwise import Memory, Samwise, may_check_memory
+from samwise_ros.model.samwise import CME_WINDOW, Memory, Samwise
 
 IDS = torch.tensor([[0, 300, 310, 2, 1], [0, 5, 6, 7, 2]])
 
@@ -33,42 +33,59 @@ def test_text_and_memory_reach_the_mask(network: Samwise):
     assert not torch.allclose(one[1].decoded.mask_logits, swapped[0].decoded.mask_logits, atol=1e-3)
 
 
-def test_memory_is_checked_after_four_frames_and_not_soon_after_a_switch():
-    assert [may_check_memory(t, []) for t in range(7)] == [False] * 5 + [True] * 2
-    assert not may_check_memory(9, [True, False])
-    assert not may_check_memory(9, [False, True])
-    assert may_check_memory(9, [False, False])
-
-
 @pytest.fixture
 def frame(network: Samwise):
-    """Features, sentence vector and memory of one frame."""
+    """Features and sentence vector of one frame."""
     with torch.inference_mode():
-        fused = network.fuse(network.encode_images(torch.randn(1, 3, 128, 128)), network.encode_text(IDS[1:]))
-        memory = Memory(torch.randn(2, 1, 16, 8, 8), torch.randn(2, 1, 64))
-        return network.features(fused), fused.text_state, memory
+        fused = network.fuse(network.encode_images(torch.randn(1, 1, 3, 128, 128)), network.encode_text(IDS[1:]))
+        return network.features(fused)[0], fused.text_state
+
+
+def memory_of_age(age: int, switched: tuple[bool, bool] = (False, False)) -> Memory:
+    return Memory((age,), torch.randn(1, 6, 16, 8, 8), torch.randn(1, 15, 64), torch.tensor([switched]))
+
+
+@torch.inference_mode()
+def test_memory_is_checked_after_four_frames_and_not_soon_after_a_switch(network: Samwise, frame):
+    checks = [network.track(*frame, memory_of_age(age)).check for age in range(1, 8)]
+    assert [check is not None for check in checks] == [age > CME_WINDOW for age in range(1, 8)]
+    for switched, due in (((True, False), False), ((False, True), False), ((False, False), True)):
+        assert network.track(*frame, memory_of_age(9, switched)).check.due.tolist() == [due]
 
 
 @torch.inference_mode()
 def test_a_switch_changes_the_memory_and_not_the_mask(network: Samwise, frame, monkeypatch: pytest.MonkeyPatch):
     # The head's bias decides whatever the tokens are; the score's bias keeps the object in view.
     monkeypatch.setattr(network.sam.sam_mask_decoder.pred_obj_score_head.layers[2].bias, "data", torch.tensor([9.0]))
-    results = {}
+    results, memory = {}, memory_of_age(9)
     for switch in (False, True):
         bias = torch.tensor([0.0, 99.0 if switch else -99.0])
         monkeypatch.setattr(network.cme.head.bias, "data", bias)
-        results[switch] = network.track(*frame, check_memory=True)
+        results[switch] = network.track(*frame, memory)
         assert results[switch].switched.tolist() == [switch]
-    assert (results[True].memoryless.mask_logits > 0).any()
+    assert (results[True].check.memoryless.mask_logits > 0).any()
     assert torch.equal(results[False].mask_logits, results[True].mask_logits)
     assert torch.equal(results[False].pointer, results[True].pointer)
     assert not torch.allclose(results[False].memory_map, results[True].memory_map, atol=1e-4)
+    # A switch has to settle before the next.
+    assert network.track(*frame, replace(memory, switched=torch.tensor([[False, True]]))).switched.tolist() == [False]
+
+
+@torch.inference_mode()
+def test_without_the_optional_parts_it_runs_and_takes_the_object_for_granted(network: Samwise):
+    config = replace(network.config, object_score=False, temporal_attention=False, memory_check=False)
+    plain = Samwise(config).eval()
+    assert not any("cme." in key or ".temporal." in key or "obj_score" in key for key in plain.state_dict())
+    frames = plain(torch.randn(1, 7, 3, 128, 128), IDS[1:]).frames
+    assert all(frame.decoded.score_logits.item() == 10.0 for frame in frames)
+    assert all(frame.check is None for frame in frames)
+    assert not (frames[-1].mask_logits == NO_OBJECT_LOGIT).any()
 
 
 @torch.inference_mode()
 def test_object_out_of_view_has_no_mask(network: Samwise, frame, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(network.sam.sam_mask_decoder.pred_obj_score_head.layers[2].bias, "data", torch.tensor([-99.0]))
-    tracked = network.track(*frame, check_memory=False)
+    tracked = network.track(*frame, None)
     assert (tracked.mask_logits == NO_OBJECT_LOGIT).all()
     assert torch.equal(tracked.pointer, network.sam.no_obj_ptr)
 

@@ -1,12 +1,20 @@
 """The text encoder and its tokens."""
 
+import logging
+from dataclasses import replace
+
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
+from samwise_ros.config import TextConfig, preset
 from samwise_ros.errors import CheckpointError
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.model.text import PAD_ID, load_tokenizer, tokenize
 from samwise_ros.training.tokens import train_tokenizer
+
+SHORT = replace(preset("compact").text, max_tokens=16)
 
 
 @pytest.fixture(scope="module")
@@ -17,34 +25,57 @@ def path(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_ids_are_framed_and_padded_as_roberta_wants(path):
-    ids = tokenize(load_tokenizer(path, 16), ["the red ball", "red"])
+    ids = tokenize(load_tokenizer(path, SHORT), ["the red ball", "red"])
     assert ids[:, 0].tolist() == [0, 0]
     assert ids[0, -1] == 2
     assert ids[1, 2:].tolist() == [2] + [PAD_ID] * (ids.shape[1] - 3)
 
 
 def test_case_and_spaces_do_not_matter(path):
-    ids = tokenize(load_tokenizer(path, 16), ["The RED ball ", "the red ball"])
+    ids = tokenize(load_tokenizer(path, SHORT), ["The RED ball ", "the red ball"])
     assert torch.equal(ids[0], ids[1])
 
 
 def test_any_script_has_ids(path):
-    ids = tokenize(load_tokenizer(path, 64), ["die rote Tasse ☕", "赤いボール"])
+    ids = tokenize(load_tokenizer(path, preset("compact").text), ["die rote Tasse ☕", "赤いボール"])
     assert (ids != 3).all(), "byte-level tokens never fall back to <unk>"
 
 
-def test_long_texts_are_cut(path):
-    ids = tokenize(load_tokenizer(path, 16), ["the red ball " * 100])
-    assert ids.shape == (1, 16)
+@pytest.mark.parametrize(("config", "length"), [(SHORT, 16), (TextConfig(), 512)])
+def test_long_texts_are_cut_and_the_log_says_so(
+    path, caplog: pytest.LogCaptureFixture, config: TextConfig, length: int
+):
+    tokenizer = load_tokenizer(path, config)
+    with caplog.at_level(logging.WARNING):
+        ids = tokenize(tokenizer, ["the red ball " * 1000, "the red ball"])
+    assert ids.shape == (2, length)
     assert ids[0, -1] == 2
+    (record,) = caplog.records
+    assert "'the red ball the red ball" in record.getMessage()
+    assert f"is cut after {length} tokens" in record.getMessage()
+
+
+@torch.inference_mode()
+def test_emoji_as_long_as_an_expression_may_be_pass_the_text_encoder(path, network: Samwise):
+    ids = tokenize(load_tokenizer(path, preset("compact").text), ["🦀🧑🏽‍🚀" * 200])
+    assert network.encode_text(ids).tokens.isfinite().all()
+
+
+def test_tokenizer_of_another_model(path, tmp_path):
+    with pytest.raises(CheckpointError, match=r"tokens with .*, expected RoBERTa's ids 0, 1, 2 and at most 10 tokens"):
+        load_tokenizer(path, replace(SHORT, vocab_size=10))
+    other = Tokenizer(BPE({"[CLS]": 0, "a": 1}, []))
+    other.save(str(tmp_path / "t.json"))
+    with pytest.raises(CheckpointError, match=r"has 2 tokens with \{'<s>': None.*: use the tokenizer that belongs"):
+        load_tokenizer(tmp_path / "t.json", SHORT)
 
 
 def test_missing_and_broken_tokenizers(tmp_path):
-    with pytest.raises(CheckpointError, match=r"t\.json is missing, expected a tokenizer\.json"):
-        load_tokenizer(tmp_path / "t.json", 16)
+    with pytest.raises(CheckpointError, match=r"t\.json is missing, .* run `samwise download roberta`"):
+        load_tokenizer(tmp_path / "t.json", SHORT)
     (tmp_path / "t.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"cannot be read .* replace it"):
-        load_tokenizer(tmp_path / "t.json", 16)
+        load_tokenizer(tmp_path / "t.json", SHORT)
 
 
 @torch.inference_mode()

@@ -1,0 +1,43 @@
+"""`samwise convert` writes files that load to the same network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from released import released_state, write_released, write_roberta, write_sam2
+
+from samwise_ros.cli.main import main
+from samwise_ros.model.build import load_network
+from samwise_ros.model.samwise import Samwise
+
+
+def test_released_file(network: Samwise, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_released(tmp_path / "in.pth", released_state(network))
+    assert main(["convert", str(path), str(tmp_path / "out.safetensors")]) == 0
+    assert capsys.readouterr().out == f"preset compact: written to {tmp_path / 'out.safetensors'}\n"
+    ours, theirs = (load_network(tmp_path / name).state_dict() for name in ("out.safetensors", "in.pth"))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_start_from_sam2_and_roberta(network: Samwise, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [write_sam2(tmp_path / "sam2.pt", network), tmp_path / "out.safetensors"]
+    arguments += ["--roberta", write_roberta(tmp_path / "roberta", network)]
+    states = []
+    for _ in range(2):
+        assert main(["convert", *map(str, arguments)]) == 0
+        states.append(load_network(tmp_path / "out.safetensors").state_dict())
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0]), "the seed decides the fresh parts"
+    assert torch.equal(states[0]["sam.no_mem_embed"], network.sam.no_mem_embed)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [("out.pth", "expected a name that ends in .safetensors"), ("in.safetensors", "is the input: name another file")],
+)
+def test_output_that_will_not_do(output: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.safetensors").write_bytes(b"precious")
+    assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / output)]) == 2
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "in.safetensors").read_bytes() == b"precious"
