@@ -7,7 +7,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-PARAMETERS = ("model", "weights", "device")
+PARAMETERS = ("model", "weights", "cache_dir", "device")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -26,7 +26,12 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "weights",
                 default_value="",
-                description="Path of a safetensors file; empty for what params_file says.",
+                description="Path of a weights file; empty for what params_file says.",
+            ),
+            DeclareLaunchArgument(
+                "cache_dir",
+                default_value="",
+                description="Folder of `samwise download`; empty for what params_file says.",
             ),
             DeclareLaunchArgument(
                 "device",

@@ -89,6 +89,7 @@ def test_launch_without_arguments_is_the_node_as_the_parameter_file_says():
         "text_command": "text_command",
         "model": "",
         "weights": "",
+        "cache_dir": "",
         "device": "",
         "namespace": "",
         "log_level": "info",
@@ -99,7 +100,7 @@ def test_arguments_that_override_the_parameter_file_are_parameters_of_the_node()
     parameters = yaml.safe_load((ROOT / "config" / "samwise.yaml").read_text(encoding="utf-8"))["/**"][
         "ros__parameters"
     ]
-    assert {"model", "weights", "device"} <= parameters.keys()
+    assert {"model", "weights", "cache_dir", "device"} <= parameters.keys()
 
 
 def test_demo_launch_shows_the_made_up_world_without_a_display():

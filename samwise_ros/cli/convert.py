@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from samwise_ros.cli.track import Commands
+    from samwise_ros.cli.arguments import Commands
 
 
 def add_parser(commands: Commands) -> None:

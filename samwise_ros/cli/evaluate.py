@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samwise_ros.cli.track import positive_int
+from samwise_ros.cli.arguments import add_model_arguments, build_chosen, positive_int
 
 if TYPE_CHECKING:
-    from samwise_ros.cli.track import Commands
+    from samwise_ros.cli.arguments import Commands
 
 
 def add_parser(commands: Commands) -> None:
@@ -17,11 +16,9 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="measure a model on held-out clips",
-        description="Mean J of a model on clips of the synthetic world that it was not trained on, in stream mode.",
+        description="Mean J of a model on clips of the synthetic world that it was not trained on.",
     )
-    parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those of the preset)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add_model_arguments(parser)
     parser.add_argument(
         "--clips", type=positive_int, default=50, metavar="N", help="held-out clips (default: %(default)s)"
     )
@@ -36,8 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from samwise_ros.evaluation.synthetic import evaluate_clips, format_table
-    from samwise_ros.model.build import build_segmenter
 
-    segmenter = build_segmenter(args.model, weights=args.weights, device=args.device)
+    segmenter = build_chosen(args)
     scores = evaluate_clips(segmenter, range(args.clips), frames=args.frames, height_px=480, width_px=640)
     print(format_table(tqdm(scores, total=args.clips, unit="clip", disable=None)))

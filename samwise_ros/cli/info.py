@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-    from samwise_ros.cli.track import Commands
+    from samwise_ros.cli.arguments import Commands
     from samwise_ros.config import TextConfig
 
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         unused = unused_in_released(config.text, config.width)
         total = sum(parameter.numel() for parameter in model.parameters()) + unused
         print(
-            f"  a released file holds {unused:,} more, RoBERTa's language-model head, which is not used: {total:,} in all"
+            f"  a released file has {unused:,} more, RoBERTa's language-model head, which is not used: {total:,} in all"
         )
 
     cost = count_cost(config)

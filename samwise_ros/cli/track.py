@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from samwise_ros.cli.arguments import add_model_arguments, build_chosen, positive_int
 
 if TYPE_CHECKING:
+    from samwise_ros.cli.arguments import Commands
     from samwise_ros.cli.results import ResultFolder
     from samwise_ros.data.video import ImageFiles, VideoFile
     from samwise_ros.engine.tracker import Tracker
     from samwise_ros.types import FrameResult, Target
-
-    Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_parser(commands: Commands) -> None:
@@ -28,9 +29,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("input", type=Path, metavar="INPUT", help="video file, folder of images or image")
     parser.add_argument("--text", action="append", required=True, help="what to follow; repeat for several objects")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those of the preset)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add_model_arguments(parser)
     parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
     parser.set_defaults(run=run)
 
@@ -40,10 +39,9 @@ def run(args: argparse.Namespace) -> None:
     from samwise_ros.cli.results import ResultFolder
     from samwise_ros.data.video import open_footage
     from samwise_ros.engine.tracker import Tracker
-    from samwise_ros.model.build import build_segmenter
 
     footage = open_footage(args.input)
-    tracker = Tracker(build_segmenter(args.model, weights=args.weights, device=args.device))
+    tracker = Tracker(build_chosen(args))
     for text in args.text:
         tracker.add(text)
     tally = _Tally()
@@ -84,16 +82,9 @@ def _track(
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     total = min((count for count in (footage.total_frames, max_frames) if count is not None), default=None)
-    frames = islice(footage, max_frames)
-    with logging_redirect_tqdm(), tqdm(frames, total=total, unit="frame", disable=None) as progress:
-        for index, frame in progress:
-            result = tracker.step(frame)
+    indices, frames = tee(islice(footage, max_frames))
+    found = zip((index for index, _ in indices), tracker.run(frame for _, frame in frames), strict=True)
+    with logging_redirect_tqdm(), tqdm(found, total=total, unit="frame", disable=None) as progress:
+        for index, result in progress:
             results.add(index, result)
             tally.add(result)
-
-
-def positive_int(text: str) -> int:
-    """Parse a command-line number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)

@@ -21,6 +21,8 @@ WEIGHTS_DIR = Path(__file__).parent.parent / "weights"
 
 MODES = ("stream", "clip")
 
+_LOG = logging.getLogger(__name__)
+
 
 def build_model(name: str) -> Samwise:
     """A network of a preset with freshly initialised weights.
@@ -119,9 +121,11 @@ def build_segmenter(
     cache = cache_dir(cache)
     if weights is None:
         weights = find_weights(name, cache)
+    network = load_network(weights, name)
     tokenizer = load_tokenizer(find_tokenizer(weights, config.text, cache), config.text)
-    network = load_network(weights, name).requires_grad_(False).to(place)
-    return SamwiseSegmenter(network, tokenizer, mode)
+    if not network.config.object_score:
+        _LOG.info("%s is of a single-image model: it takes every target to be in view, always", weights)
+    return SamwiseSegmenter(network.requires_grad_(False).to(place), tokenizer, mode)
 
 
 def find_weights(name: str, cache: Path) -> Path:
@@ -146,7 +150,7 @@ def find_weights(name: str, cache: Path) -> Path:
             f"preset {name!r} has no weights in this package or in {cache}, expected a weights file: "
             "run `samwise download` to see what is published, or pass a file with `weights`"
         )
-    logging.getLogger(__name__).info("weights of %s: %s", name, downloaded)
+    _LOG.info("weights of %s: %s", name, downloaded)
     return downloaded
 
 

@@ -19,6 +19,8 @@ from samwise_ros.errors import CheckpointError
 PAD_ID = 1
 """RoBERTa's token id of padding."""
 
+_LOG = logging.getLogger(__name__)
+
 
 class TextEncoder(nn.Module):
     """RoBERTa without its pooler and language-model head.
@@ -137,7 +139,7 @@ def tokenize(tokenizer: Tokenizer, texts: list[str], device: torch.device | str 
     encodings = tokenizer.encode_batch(texts)
     for text, encoding in zip(texts, encodings, strict=True):
         if encoding.overflowing:
-            logging.getLogger(__name__).warning(
+            _LOG.warning(
                 "the expression '%s…' is cut after %d tokens: describe the object in fewer words",
                 text[:40],
                 len(encoding.ids),

@@ -182,7 +182,8 @@ def build_tracker(params: NodeParams) -> Tracker:
     from samwise_ros.model.build import build_segmenter
 
     weights = Path(params.weights).expanduser() if params.weights else None
-    segmenter = build_segmenter(params.model, weights=weights, device=params.device)
+    cache = Path(params.cache_dir) if params.cache_dir else None
+    segmenter = build_segmenter(params.model, weights=weights, device=params.device, cache=cache)
     return Tracker(segmenter, max_targets=params.max_targets)
 
 

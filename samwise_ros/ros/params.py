@@ -38,14 +38,16 @@ class NodeParams:
 
     Attributes:
         model: a preset of `samwise_ros.config`.
-        weights: path of a safetensors file; empty for the weights that ship with the package.
+        weights: path of a weights file; empty for those that ship with the package or lie in the cache.
+        cache_dir: folder of `samwise download`; empty for the usual one.
         device: "auto", "cpu", "cuda" or "cuda:N".
         max_targets: how many targets are followed at most.
         targets: referring expressions to follow from the start.
     """
 
     model: str = param("compact", "Model preset: compact, tiny, base_plus or large.")
-    weights: str = param("", "Path of a safetensors weights file; empty for the weights that ship with the package.")
+    weights: str = param("", "Path of a weights file; empty for those in the package or in the cache.")
+    cache_dir: str = param("", "Folder of samwise download; empty for SAMWISE_CACHE_DIR or ~/.cache/samwise_ros.")
     device: str = param("auto", "Where the model runs: auto (CUDA where there is one), cpu, cuda or cuda:N.")
     max_targets: int = param(8, "How many targets are followed at most.", (1, 255))
     targets: tuple[str, ...] = param((), "Referring expressions to follow from the start.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,6 +42,9 @@ class SquareTracker:
         self.steps += 1
         return FrameResult(frame, objects, labels)
 
+    def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
+        return map(self.step, frames)
+
     def _find(self, target: Target, labels: np.ndarray[Any, np.dtype[np.uint8]]) -> TrackedObject:
         if self.steps == 2:
             return TrackedObject(target, 0.125, None, np.zeros((0, 0), np.bool_), None, 0)
@@ -55,7 +59,7 @@ def built_with(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Fake model and tracker; returns what the segmenter was built with."""
     calls: list[tuple[Any, ...]] = []
     build, tracker = ModuleType("samwise_ros.model.build"), ModuleType("samwise_ros.engine.tracker")
-    build.build_segmenter = lambda name, *, weights, device: calls.append((name, weights, device))  # type: ignore[attr-defined]
+    build.build_segmenter = lambda name, **options: calls.append((name, *options.values()))  # type: ignore[attr-defined]
     tracker.Tracker = SquareTracker  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, build.__name__, build)
     monkeypatch.setitem(sys.modules, tracker.__name__, tracker)
@@ -160,8 +164,9 @@ def test_a_shorter_run_leaves_nothing_of_a_longer_one(tmp_path: Path, clip: Path
 
 def test_the_segmenter_is_built_as_asked(tmp_path: Path, clip: Path, built_with: list[tuple[Any, ...]]) -> None:
     assert track(clip, tmp_path / "a") == 0
-    assert track(clip, tmp_path / "b", "--model", "tiny", "--weights", "w.safetensors", "--device", "cpu") == 0
-    assert built_with == [("compact", None, "auto"), ("tiny", Path("w.safetensors"), "cpu")]
+    options = ["--model", "tiny", "--weights", "w.safetensors", "--device", "cpu", "--mode", "clip"]
+    assert track(clip, tmp_path / "b", *options) == 0
+    assert built_with == [("compact", None, "auto", "stream"), ("tiny", Path("w.safetensors"), "cpu", "clip")]
 
 
 def test_a_failed_command_leaves_earlier_results_alone(

@@ -1,9 +1,17 @@
 """From names to models."""
 
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from released import released_state, write_released
 
 from samwise_ros.config import PRESETS, preset
+from samwise_ros.engine.tracker import Tracker
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model.build import (
     WEIGHTS_DIR,
@@ -13,6 +21,8 @@ from samwise_ros.model.build import (
     find_tokenizer,
     find_weights,
 )
+from samwise_ros.model.samwise import Samwise
+from samwise_ros.types import Frame
 
 
 def test_unknown_preset_is_told_which_there_are():
@@ -86,3 +96,17 @@ def test_shipped_weights_fit_and_are_small():
     assert segmenter.image_side_px == 256
     assert not segmenter.network.training
     assert (WEIGHTS_DIR / "compact.safetensors").stat().st_size <= 16 * 2**20
+
+
+def test_single_image_model_segments_an_image_and_takes_the_target_to_be_in_view(
+    network: Samwise, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    plain = Samwise(replace(network.config, object_score=False, temporal_attention=False, memory_check=False))
+    weights = write_released(tmp_path / "refcoco.pth", released_state(plain))
+    shutil.copy(WEIGHTS_DIR / "compact.tokenizer.json", tmp_path / "refcoco.tokenizer.json")
+    with caplog.at_level(logging.INFO):
+        tracker = Tracker(build_segmenter(weights=weights, device="cpu"))
+    assert f"{weights} is of a single-image model: it takes every target to be in view" in caplog.text
+    tracker.add("the red ball")
+    (found,) = tracker.step(Frame(np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8))).objects
+    assert found.score > 0.99

@@ -25,12 +25,12 @@ def declare(graph, **values):
 
 
 def test_defaults(graph):
-    assert declare(graph)[1] == NodeParams("compact", "", "auto", 8, ())
+    assert declare(graph)[1] == NodeParams("compact", "", "", "auto", 8, ())
 
 
 def test_values_that_the_user_gives(graph):
     params = declare(graph, model="tiny", max_targets=255, targets=["the dog", "the cat"])[1]
-    assert params == NodeParams("tiny", "", "auto", 255, ("the dog", "the cat"))
+    assert params == NodeParams("tiny", "", "", "auto", 255, ("the dog", "the cat"))
 
 
 def test_every_parameter_is_described_and_read_only(graph):

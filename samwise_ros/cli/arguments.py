@@ -1,0 +1,44 @@
+"""Command-line arguments that several subcommands have, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
+
+    Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that choose a model."""
+    parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights (default: those in the package or in the cache)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--mode",
+        default="stream",
+        help="stream: frame by frame, as the node does; clip: 8 frames at a time, as published (default: %(default)s)",
+    )
+
+
+def build_chosen(args: argparse.Namespace) -> SamwiseSegmenter:
+    """Build the model that the arguments choose.
+
+    Raises:
+        SamwiseError: there is no such model, device or mode.
+    """
+    from samwise_ros.model.build import build_segmenter
+
+    return build_segmenter(args.model, weights=args.weights, device=args.device, mode=args.mode)
+
+
+def positive_int(text: str) -> int:
+    """Parse a command-line number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
