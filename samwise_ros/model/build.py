@@ -11,6 +11,7 @@ from accelerate import init_empty_weights
 from samwise_ros.config import ModelConfig, TextConfig, preset
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import checkpoint
+from samwise_ros.model.onednn import use_onednn
 from samwise_ros.model.published import cache_dir, samwise_file, tokenizer_file
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.model.samwise_segmenter import Mode, SamwiseSegmenter
@@ -60,6 +61,7 @@ def load_network(weights: Path, name: str | None = None) -> Samwise:
         )
     network = empty_network(found.config)
     checkpoint.load_state(network, found.state, weights)
+    use_onednn(network)
     return network.eval()
 
 

@@ -62,7 +62,10 @@ def save_weights(network: nn.Module, preset: str, path: Path, *, dtype: torch.dt
     }
     partial = path.with_suffix(".partial")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode
         save_file(state, partial, {"format": FORMAT, "preset": preset})
+        partial.chmod(mode)  # the library makes files that only their owner can read
         os.replace(partial, path)
     except (SafetensorError, OSError) as error:
         partial.unlink(missing_ok=True)

@@ -80,6 +80,9 @@ def run_stage(sam: Sam2, stage: int, x: Tensor) -> Tensor:
     Returns:
         (N, h', w', C') this stage's output, channels last.
     """
+    if len(x) > 1 and x.device.type == "cpu" and not torch.is_grad_enabled():
+        # A CPU's caches hold one map at best; one after the other took a fifth less time at 1024 px (docs/log.md).
+        return torch.cat([run_stage(sam, stage, single) for single in x.split(1)])
     trunk = sam.image_encoder.trunk
     first = 0 if stage == 0 else trunk.stage_ends[stage - 1] + 1
     for block in trunk.blocks[first : trunk.stage_ends[stage] + 1]:

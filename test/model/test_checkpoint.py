@@ -41,6 +41,12 @@ def test_own_file_round_trip(network: Samwise, tmp_path: Path, dtype: torch.dtyp
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
 
 
+def test_own_file_can_be_read_by_whoever_may_read_new_files(network: Samwise, tmp_path: Path):
+    (tmp_path / "other").touch()
+    save_weights(network, "compact", tmp_path / "w.safetensors")
+    assert (tmp_path / "w.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_released_file(network: Samwise, tmp_path: Path):
     path = write_released(tmp_path / "w.pth", {f"module.{k}": v for k, v in released_state(network).items()})
     loaded = load_network(path)

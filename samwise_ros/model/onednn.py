@@ -1,0 +1,41 @@
+"""Linear layers by oneDNN where the model runs on a CPU. Called by `model.build`.
+
+PyTorch multiplies float32 matrices with MKL, which on AMD's processors does without AVX-512; oneDNN, which PyTorch also
+brings and uses for convolutions, was 1.8 times as fast there (docs/log.md).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+WORTH_IT = 1_000_000
+"""Multiplications from which on oneDNN's longer way to its kernel pays."""
+
+
+class OneDnnLinear(nn.Linear):
+    """A linear layer that computes the same, with the same weights under the same names."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(…, in_features) → (…, out_features), like `nn.Linear`."""
+        by_onednn = (
+            input.device.type == "cpu"
+            and input.dtype == self.weight.dtype == torch.float32
+            and not torch.is_grad_enabled()
+            and input.numel() * self.out_features >= WORTH_IT
+            and not torch.is_autocast_enabled("cpu")
+        )
+        if not by_onednn:
+            return super().forward(input)
+        # What torch.compile makes of a linear layer on a CPU; there is no public name for it.
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], "")
+        return result
+
+
+def use_onednn(network: nn.Module) -> None:
+    """Let a network's linear layers use oneDNN where this PyTorch has it; changed in place."""
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+        return
+    for module in network.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = OneDnnLinear
