@@ -1,0 +1,183 @@
+"""Films scenes: solids with materials in a room under a lamp. Gives light, and which pixel belongs to which thing.
+
+`data.sensor` makes a camera's picture of the light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from samwise_ros.data.patterns import look_up, pattern_bank
+from samwise_ros.data.raycaster import Eyes, Sight, Things, light_reaches, look, normals, to_local
+
+LIFT = 2e-3
+"""Shadow rays start this far above their surface, metres."""
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What N surfaces in F frames are made of; colours are linear light, 0..1.
+
+    Attributes:
+        first: (F, N, 3) colour where the pattern is 0.
+        second: (F, N, 3) colour where the pattern is 1.
+        pattern: (F, N) int64, index into `patterns.PATTERNS`.
+        sides_per_m: (F, N) how often the pattern repeats.
+        gloss: (F, N) strength of the highlight, 0..1.
+    """
+
+    first: Tensor
+    second: Tensor
+    pattern: Tensor
+    sides_per_m: Tensor
+    gloss: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """M rectangles in F frames: table top, floor, walls. The first one keeps the light from what lies behind it.
+
+    Attributes:
+        place: (F, M, 3) their middles, metres.
+        across: (F, M, 3) unit vectors along one edge.
+        along: (F, M, 3) unit vectors along the other; the surface faces across x along.
+        half: (F, M, 2) half extents, metres; may be infinite.
+    """
+
+    place: Tensor
+    across: Tensor
+    along: Tensor
+    half: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """One far light and the light from everywhere.
+
+    Attributes:
+        direction: (F, 3) unit vectors towards the light.
+        colour: (F, 3) its light.
+        ambient: (F, 3) what comes from everywhere.
+        softness: (F,) width of the shadows' edges, as an angle.
+    """
+
+    direction: Tensor
+    colour: Tensor
+    ambient: Tensor
+    softness: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that is filmed in F frames."""
+
+    things: Things
+    skins: Materials
+    planes: Planes
+    walls: Materials
+    lamp: Lamp
+
+
+@torch.no_grad()
+def film(scene: Scene, eyes: Eyes) -> tuple[Tensor, Tensor]:
+    """Film a scene.
+
+    Args:
+        scene: F frames.
+        eyes: F cameras.
+
+    Returns:
+        (F, H, W, 3) linear light, and (F, H, W) uint8: 0 for the room, n + 1 for thing n.
+    """
+    rays = eyes.rays()
+    sight = look(scene.things, eyes, rays)
+    light, depth = _film_room(scene, eyes, rays)
+    seen = (sight.thing >= 0) & (sight.depth < depth + LIFT)
+    frame, row, column = torch.nonzero(seen, as_tuple=True)
+    light[frame, row, column] = _shade_things(scene, eyes, rays, sight, (frame, row, column))
+    return light, torch.where(seen, sight.thing + 1, 0).to(torch.uint8)
+
+
+def _film_room(scene: Scene, eyes: Eyes, rays: Tensor) -> tuple[Tensor, Tensor]:
+    """The room without its things but with their shadows: light (F, H, W, 3) and depth (F, H, W)."""
+    planes = scene.planes
+    facing = torch.linalg.cross(planes.across, planes.along)
+    offset = planes.place - eyes.place[:, None]
+    steep = torch.einsum("fmi,fhwi->fmhw", facing, rays)
+    way = (offset * facing).sum(-1)[..., None, None] / torch.where(steep.abs() < 1e-6, 1e-6, steep)
+    u, v = (
+        way * torch.einsum("fmi,fhwi->fmhw", axis, rays) - (offset * axis).sum(-1)[..., None, None]
+        for axis in (planes.across, planes.along)
+    )
+    within = (u.abs() < planes.half[..., :1, None]) & (v.abs() < planes.half[..., 1:, None])
+    way = torch.where(within & (way > 0.02), way, torch.inf)
+    depth, nearest = way.min(1)
+
+    frames, height, width = depth.shape
+    frame = torch.arange(frames, device=depth.device)[:, None, None].expand_as(depth)
+    points = eyes.place[:, None, None] + depth.clamp(max=50)[..., None] * rays
+    half_points = points[:, ::2, ::2].reshape(-1, 3) + LIFT * facing[frame, nearest][:, ::2, ::2].reshape(-1, 3)
+    half_frames = frame[:, ::2, ::2].reshape(-1)
+    # Shadows are soft: half the resolution will do for them.
+    lit = light_reaches(scene.things, half_frames, half_points, scene.lamp.direction, scene.lamp.softness)
+    lit = lit * _passes_table(planes, half_frames, half_points, scene.lamp.direction)
+    lit = lit.reshape(frames, 1, (height + 1) // 2, (width + 1) // 2)
+    lit = F.interpolate(lit, (height, width), mode="bilinear")[:, 0]
+
+    chosen = nearest[:, None]
+    at = (u.gather(1, chosen)[:, 0].flatten(), v.gather(1, chosen)[:, 0].flatten())
+    albedo = _colour(scene.walls, frame.flatten(), nearest.flatten(), *at).reshape(frames, height, width, 3)
+    slope = torch.einsum("fmi,fi->fm", facing, scene.lamp.direction).clamp(min=0)[frame, nearest] * lit
+    light = albedo * (scene.lamp.ambient[:, None, None] + slope[..., None] * scene.lamp.colour[:, None, None])
+    return torch.where(torch.isfinite(depth)[..., None], light, scene.lamp.ambient[:, None, None]), depth
+
+
+def _passes_table(planes: Planes, frame: Tensor, points: Tensor, light: Tensor) -> Tensor:
+    """Whether light gets past the first plane to points (P, 3) on others: (P,) bool."""
+    place, across, along = planes.place[frame, 0], planes.across[frame, 0], planes.along[frame, 0]
+    facing = torch.linalg.cross(across, along)
+    towards = light[frame]
+    behind = ((points - place) * facing).sum(-1)
+    way = -behind / (towards * facing).sum(-1).clamp(min=1e-3)
+    crossing = points + way[:, None] * towards - place
+    inside = ((crossing * across).sum(-1).abs() < planes.half[frame, 0, 0]) & (
+        (crossing * along).sum(-1).abs() < planes.half[frame, 0, 1]
+    )
+    passes: Tensor = ~(inside & (behind < 0))
+    return passes
+
+
+def _shade_things(
+    scene: Scene, eyes: Eyes, rays: Tensor, sight: Sight, pixels: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
+    """Light (P, 3) from the things at pixels (frame, row, column)."""
+    frame, thing, ray = pixels[0], sight.thing[pixels], rays[pixels]
+    points = eyes.place[frame] + sight.depth[pixels][:, None] * ray
+    outward = normals(scene.things, frame, thing, points)
+    local = to_local(scene.things, frame, thing, points - scene.things.place[frame, thing])
+    side = to_local(scene.things, frame, thing, outward).abs().argmax(-1)
+    u = torch.where(side == 0, local[:, 1], local[:, 0])
+    v = torch.where(side == 2, local[:, 1], local[:, 2])
+    albedo = _colour(scene.skins, frame, thing, u, v)
+
+    lamp = scene.lamp
+    towards = lamp.direction[frame]
+    lit = light_reaches(scene.things, frame, points + LIFT * outward, lamp.direction, lamp.softness)
+    slope = (outward * towards).sum(-1).clamp(min=0) * lit
+    # What comes from everywhere is darker from below, where the table is.
+    ambient = lamp.ambient[frame] * (0.75 + 0.25 * outward[:, 2:])
+    highlight = (outward * F.normalize(towards - ray, dim=-1)).sum(-1).clamp(min=0) ** 48 * lit
+    shine = scene.skins.gloss[frame, thing] * highlight
+    return albedo * (ambient + slope[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
+
+
+def _colour(materials: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m: Tensor) -> Tensor:
+    """Albedo (P, 3) of surfaces at places on them, metres."""
+    scale = materials.sides_per_m[frame, index]
+    bank = pattern_bank(u_m.device)
+    mixed = look_up(bank, materials.pattern[frame, index], u_m * scale, v_m * scale)
+    return torch.lerp(materials.first[frame, index], materials.second[frame, index], mixed[:, None])

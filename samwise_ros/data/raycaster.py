@@ -1,0 +1,306 @@
+"""Casts rays at scenes of solids: which thing every pixel shows, where, and how light falls on it.
+
+Frames are a batch, on a CPU and on a GPU alike: what has to be looked at (a pixel and a thing that may cover it, a
+point and a thing that may shade it) is one flat list over all frames, and each kind of solid walks its share of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from samwise_ros.data.solids import SOLIDS, Solid, Vector
+
+MARCH_STEPS = 40
+SHADOW_STEPS = 20
+
+SURFACE = 6e-4
+"""A ray that is nearer to a thing than this has hit it, metres."""
+
+_CHECKS = (3, 6, 10, 15, 21, 28)
+"""Steps after which rays that are done are put aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """N things in F frames; a thing that is not there has extent 0.
+
+    Attributes:
+        kind: (F, N) int64, index into SOLIDS.
+        half: (F, N, 3) half extents, metres.
+        place: (F, N, 3) centre, metres.
+        turn: (F, N, 3, 3) rotation from the thing's coordinates to the world's.
+    """
+
+    kind: Tensor
+    half: Tensor
+    place: Tensor
+    turn: Tensor
+
+    @property
+    def reach(self) -> Tensor:
+        """(F, N) radius of a sphere around each thing."""
+        reach: Tensor = self.half.norm(dim=-1)
+        return reach
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """F pinhole cameras.
+
+    Attributes:
+        place: (F, 3), metres.
+        turn: (F, 3, 3) rotation from the camera's coordinates (x right, y down, z forwards) to the world's (z up).
+        focal_px: (F,) focal length.
+        height: rows of the picture.
+        width: columns of the picture.
+    """
+
+    place: Tensor
+    turn: Tensor
+    focal_px: Tensor
+    height: int
+    width: int
+
+    def rays(self) -> Tensor:
+        """(F, H, W, 3) unit directions in the world."""
+        device = self.place.device
+        rows = torch.arange(self.height, device=device) + 0.5 - self.height / 2
+        columns = torch.arange(self.width, device=device) + 0.5 - self.width / 2
+        x = columns[None, None, :] / self.focal_px[:, None, None]
+        y = rows[None, :, None] / self.focal_px[:, None, None]
+        x, y = torch.broadcast_tensors(x, y)
+        seen = torch.stack((x, y, torch.ones_like(x)), -1)
+        rays: Tensor = torch.einsum("fij,fhwj->fhwi", self.turn, F.normalize(seen, dim=-1))
+        return rays
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the rays hit first.
+
+    Attributes:
+        thing: (F, H, W) int64, index of the thing, -1 where there is none.
+        depth: (F, H, W) way along the ray, metres, infinite where there is none.
+    """
+
+    thing: Tensor
+    depth: Tensor
+
+
+@torch.no_grad()
+def look(things: Things, eyes: Eyes, rays: Tensor) -> Sight:
+    """Find the nearest thing along every ray.
+
+    Args:
+        things: the scene in F frames.
+        eyes: the cameras.
+        rays: their rays.
+
+    Returns:
+        What each pixel shows.
+    """
+    frame, thing, pixel = _pairs_in_view(things, eyes)
+    direction = rays.reshape(-1, 3)[frame * (eyes.height * eyes.width) + pixel]
+    depth = _walk(things, frame, thing, eyes.place[frame], direction, MARCH_STEPS)[0]
+
+    total = things.kind.shape[0] * eyes.height * eyes.width
+    flat = frame * (eyes.height * eyes.width) + pixel
+    nearest = depth.new_full((total,), torch.inf).scatter_reduce(0, flat, depth, "amin")
+    owner = torch.full((total,), -1, dtype=torch.long, device=depth.device)
+    won = torch.isfinite(depth) & (depth == nearest[flat])
+    owner[flat[won]] = thing[won]
+    shape = (things.kind.shape[0], eyes.height, eyes.width)
+    return Sight(owner.reshape(shape), nearest.reshape(shape))
+
+
+@torch.no_grad()
+def normals(things: Things, frame: Tensor, thing: Tensor, points: Tensor) -> Tensor:
+    """Outward normals of things at points on them.
+
+    Args:
+        things: the scene.
+        frame: (P,) int64.
+        thing: (P,) int64.
+        points: (P, 3) world.
+
+    Returns:
+        (P, 3) unit vectors in the world.
+    """
+    local = to_local(things, frame, thing, points - things.place[frame, thing])
+    result = torch.zeros_like(local)
+    for solid, rows in _by_solid(things, frame, thing):
+        half, at = _vector(things.half[frame[rows], thing[rows]]), local[rows]
+        step = 1e-3 * half[0].clamp(min=1e-3)[:, None]
+        gradient = torch.zeros_like(at)
+        # Four corners of a tetrahedron give the gradient.
+        for corner in ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0)):
+            side = at.new_tensor(corner)
+            gradient += side * solid(_vector(at + side * step), half)[:, None]
+        result[rows] = gradient
+    world: Tensor = torch.einsum("pij,pj->pi", things.turn[frame, thing], result)
+    return F.normalize(world, dim=-1)
+
+
+@torch.no_grad()
+def light_reaches(things: Things, frame: Tensor, points: Tensor, light: Tensor, softness: Tensor) -> Tensor:
+    """How much of a far light reaches points past the things of the scene.
+
+    Args:
+        things: the scene.
+        frame: (P,) int64.
+        points: (P, 3) world, a little above the surfaces they belong to.
+        light: (F, 3) unit vectors towards the light.
+        softness: (F,) width of the shadows' edges, as an angle; 0.03 is a lamp, 0.15 a clouded sky.
+
+    Returns:
+        (P,) 0 in full shadow to 1.
+    """
+    towards = light[frame]
+    to_thing = things.place[frame] - points[:, None]
+    along = (to_thing * towards[:, None]).sum(-1)
+    aside = (to_thing * to_thing).sum(-1) - along * along
+    reach = things.reach[frame]
+    wide = reach + softness[frame][:, None] * along.clamp(min=0)
+    point, thing = torch.nonzero((aside < wide * wide) & (along > -reach) & (reach > 0), as_tuple=True)
+    origin, direction = points[point], towards[point]
+    _, clear = _walk(things, frame[point], thing, origin, direction, SHADOW_STEPS, softness=softness[frame[point]])
+    lit = torch.ones(len(points), device=points.device)
+    return lit.scatter_reduce(0, point, clear, "amin")
+
+
+def _pairs_in_view(things: Things, eyes: Eyes) -> tuple[Tensor, Tensor, Tensor]:
+    """Every pixel that the cuboid around a thing may cover: frame, thing and pixel number, (P,) int64 each."""
+    signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=3)), device=things.half.device)
+    corners = things.place[:, :, None] + torch.einsum("fnij,fncj->fnci", things.turn, things.half[:, :, None] * signs)
+    seen = torch.einsum("fji,fncj->fnci", eyes.turn, corners - eyes.place[:, None, None])
+    focal, depth = eyes.focal_px[:, None, None], seen[..., 2].clamp(min=0.02)
+    column, row = focal * seen[..., 0] / depth + eyes.width / 2, focal * seen[..., 1] / depth + eyes.height / 2
+    left, right = (column.amin(-1) - 1).clamp(0, eyes.width).long(), (column.amax(-1) + 2).clamp(0, eyes.width).long()
+    top, bottom = (row.amin(-1) - 1).clamp(0, eyes.height).long(), (row.amax(-1) + 2).clamp(0, eyes.height).long()
+    beside = seen[..., 2].amin(-1) < 0.02  # where a corner is behind the camera an outline is anywhere
+    left, top = left.masked_fill(beside, 0), top.masked_fill(beside, 0)
+    right, bottom = right.masked_fill(beside, eyes.width), bottom.masked_fill(beside, eyes.height)
+    there = (things.half[..., 0] > 0) & (seen[..., 2].amax(-1) > 0)
+    columns = right - left
+    count = (columns * (bottom - top) * there).flatten()
+
+    frames, number = things.kind.shape
+    pair = torch.repeat_interleave(torch.arange(frames * number, device=count.device), count)
+    offset = torch.arange(len(pair), device=count.device) - (count.cumsum(0) - count)[pair]
+    wide = columns.flatten()[pair]
+    y, x = top.flatten()[pair] + offset // wide, left.flatten()[pair] + offset % wide
+    return pair // number, pair % number, y * eyes.width + x
+
+
+def _walk(
+    things: Things,
+    frame: Tensor,
+    thing: Tensor,
+    origin: Tensor,
+    direction: Tensor,
+    steps: int,
+    *,
+    softness: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Sphere-trace rays, each at one thing.
+
+    Returns:
+        (P,) way to the surface, infinite where the ray misses; and (P,) how clear of the thing it stays, 0..1, where
+        `softness` is given.
+    """
+    start_at = to_local(things, frame, thing, origin - things.place[frame, thing])
+    heading = to_local(things, frame, thing, direction)
+    # Between the planes of the cuboid around the thing; for a soft shadow a little around it too.
+    cuboid = things.half[frame, thing] * 1.001
+    if softness is not None:
+        cuboid = cuboid + (softness * start_at.norm(dim=-1))[:, None]
+    inverse = 1 / torch.where(heading.abs() < 1e-6, 1e-6, heading)
+    one, other = (-cuboid - start_at) * inverse, (cuboid - start_at) * inverse
+    start = torch.minimum(one, other).amax(-1).clamp(min=0)
+    stop = torch.maximum(one, other).amin(-1)
+    near = torch.nonzero(start < stop).squeeze(1)
+    depth = torch.full_like(start, torch.inf)
+    clear = torch.ones_like(start)
+    frame, thing, start, stop = frame[near], thing[near], start[near], stop[near]
+    start_at, heading = start_at[near], heading[near]
+    softness = None if softness is None else softness[near]
+    for solid, rows in _by_solid(things, frame, thing):
+        half = _vector(things.half[frame[rows], thing[rows]])
+        found, least = _march(
+            solid,
+            _vector(start_at[rows]),
+            _vector(heading[rows]),
+            half,
+            start[rows],
+            stop[rows],
+            steps,
+            None if softness is None else softness[rows],
+        )
+        depth[near[rows]], clear[near[rows]] = found, least
+    return depth, clear
+
+
+def _march(
+    solid: Solid,
+    origin: Vector,
+    heading: Vector,
+    half: Vector,
+    start: Tensor,
+    stop: Tensor,
+    steps: int,
+    softness: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Go along rays by the distance that is free; rays that are done are put aside now and then."""
+    depth = torch.full_like(start, torch.inf)
+    clear = torch.ones_like(start)
+    alive = torch.arange(len(start), device=start.device)
+    way, least = start.clone(), torch.ones_like(start)
+    for step in range(steps):
+        at = tuple(o + way * h for o, h in zip(origin, heading, strict=True))
+        free = solid((at[0], at[1], at[2]), half)
+        if softness is not None:
+            least = torch.minimum(least, free / (softness * way.clamp(min=0.02)))
+        hit = free < SURFACE
+        way = torch.where(hit, way, way + free)
+        if step in _CHECKS or step == steps - 1:
+            done = hit | (way > stop)
+            if softness is None:
+                depth[alive[hit]] = way[hit]
+            clear[alive] = torch.where(hit, 0, least.clamp(0, 1))
+            keep = torch.nonzero(~done).squeeze(1)
+            if not len(keep):
+                break
+            alive, way, least, stop = alive[keep], way[keep], least[keep], stop[keep]
+            softness = None if softness is None else softness[keep]
+            origin, heading, half = (_pick(vector, keep) for vector in (origin, heading, half))
+    return depth, clear
+
+
+def _by_solid(things: Things, frame: Tensor, thing: Tensor) -> list[tuple[Solid, Tensor]]:
+    """The rows of a list that each solid has to answer for."""
+    kind = things.kind[frame, thing]
+    present = set(torch.unique(kind).tolist())
+    return [
+        (solid, torch.nonzero(kind == index).squeeze(1))
+        for index, solid in enumerate(SOLIDS.values())
+        if index in present
+    ]
+
+
+def to_local(things: Things, frame: Tensor, thing: Tensor, vectors: Tensor) -> Tensor:
+    """Turn world vectors (P, 3) into the coordinates of their things."""
+    return torch.einsum("pji,pj->pi", things.turn[frame, thing], vectors)
+
+
+def _vector(rows: Tensor) -> Vector:
+    x, y, z = rows.T.contiguous().unbind(0)
+    return x, y, z
+
+
+def _pick(vector: Vector, rows: Tensor) -> Vector:
+    return vector[0][rows], vector[1][rows], vector[2][rows]
