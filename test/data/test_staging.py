@@ -1,0 +1,96 @@
+"""Stages: what is on the table, and how it moves."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from samwise_ros.data.staging import EXTENTS_M, Route, Stage
+
+CPU = torch.device("cpu")
+MOMENTS = np.arange(0.0, 40.0)
+
+
+def test_a_stage_is_a_function_of_its_seed():
+    moments = np.array([0.0, 7.0])
+    first, again, other = (Stage(seed).film(moments, 48, 64, CPU) for seed in (3, 3, 4))
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_a_moment_is_the_same_whatever_else_is_filmed():
+    stage = Stage(5)
+    alone, together = stage.film(np.array([9.0]), 48, 64, CPU), stage.film(np.array([2.0, 9.0, 30.0]), 48, 64, CPU)
+    assert torch.equal(alone[1][0], together[1][1])
+    assert (alone[0][0].int() - together[0][1].int()).abs().max() <= 1
+
+
+def test_pictures_show_the_objects_and_arms_are_background():
+    pictures, share = [], []
+    for seed in range(12):
+        stage = Stage(seed)
+        rgb, instances = stage.film(np.array([0.0, 12.0]), 64, 64, CPU)
+        assert rgb.dtype == instances.dtype == torch.uint8
+        assert 3 <= len(stage.objects) <= 8
+        assert [thing.index for thing in stage.objects] == list(range(1, len(stage.objects) + 1))
+        assert instances.max() <= len(stage.objects)
+        pictures.append(rgb.float().mean().item())
+        share.append((instances > 0).float().mean().item())
+    assert 0.03 < np.mean(share) < 0.4
+    assert 70 < np.mean(pictures) < 190, "exposed neither too dark nor too bright"
+    assert any(prop.thing is None for seed in range(12) for prop in Stage(seed).props)
+
+
+def test_things_often_share_kind_or_colour():
+    stages = [Stage(seed).objects for seed in range(40)]
+    assert np.mean([len({thing.kind for thing in things}) < len(things) for things in stages]) > 0.6
+    assert {thing.kind for things in stages for thing in things} == set(EXTENTS_M)
+
+
+def test_things_do_not_stand_in_one_another_for_the_most_part():
+    clear = []
+    for seed in range(30):
+        spoken = [prop for prop in Stage(seed).props if prop.thing is not None]
+        for index, one in enumerate(spoken):
+            for other in spoken[:index]:
+                apart = np.linalg.norm(one.route.at(MOMENTS)[:, :2] - other.route.at(MOMENTS)[:, :2], axis=1).min()
+                clear.append(apart > 0.8 * max(max(one.half_m[:2]), max(other.half_m[:2])))
+    assert np.mean(clear) > 0.9
+
+
+def test_a_route_goes_back_and_forth_from_its_start_on():
+    route = Route((0.1, 0.0), direction=math.pi / 2, reach=0.2, speed=0.05, start=4.0)
+    places = route.at(np.arange(14.0))
+    assert np.allclose(places[:5], [0.1, 0.0, 0.0])
+    assert np.allclose(places[[8, 12]], [[0.1, 0.2, 0.0], [0.1, 0.0, 0.0]])
+    assert np.allclose(np.linalg.norm(np.diff(places, axis=0), axis=1)[5:7], 0.05)
+
+
+def test_an_arrival_comes_from_afar_and_stays():
+    places = Route((0.0, 0.1), reach=1.0, speed=0.1, arrives=True).at(np.arange(20.0))
+    assert np.allclose(places[0], [1.0, 0.1, 0.0])
+    assert np.allclose(places[10:], [0.0, 0.1, 0.0])
+
+
+def test_a_lift_goes_up_and_down():
+    heights = Route((0.0, 0.0), lift=0.1, speed=0.05).at(np.arange(5.0))[:, 2]
+    assert np.allclose(heights, [0, 0.05, 0.1, 0.05, 0])
+
+
+def test_a_rolling_ball_turns_about_the_axis_across_its_way():
+    """After a quarter of its circumference what was on top faces forwards."""
+    radius = 0.05
+    route = Route((0.0, 0.0), direction=math.pi / 2, reach=1.0, speed=radius * math.pi / 2, rolls=True)
+    top = route.turn(np.array([1.0]), radius)[0] @ [0, 0, 1]
+    assert np.allclose(top, [0, 1, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "route", [Route((0, 0), yaw=1.0), Route((0, 0), spin=0.3, start=2.0), Route((0, 0), rolls=True)]
+)
+def test_turns_are_rotations(route: Route):
+    turns = route.turn(MOMENTS, 0.05)
+    assert np.allclose(turns @ turns.transpose(0, 2, 1), np.eye(3))
+    assert np.allclose(np.linalg.det(turns), 1)
