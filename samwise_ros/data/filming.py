@@ -82,24 +82,31 @@ class Scene:
     lamp: Lamp
 
 
-@torch.no_grad()
-def film(scene: Scene, eyes: Eyes) -> tuple[Tensor, Tensor]:
-    """Film a scene.
+@dataclass(frozen=True, slots=True)
+class Film:
+    """F frames as they were filmed.
 
-    Args:
-        scene: F frames.
-        eyes: F cameras.
-
-    Returns:
-        (F, H, W, 3) linear light, and (F, H, W) uint8: 0 for the room, n + 1 for thing n.
+    Attributes:
+        light: (F, H, W, 3) linear.
+        owner: (F, H, W) uint8, 0 for the room, n + 1 for thing n.
+        silhouette: (F, N) int64, pixels that each thing would have if nothing stood before it.
     """
+
+    light: Tensor
+    owner: Tensor
+    silhouette: Tensor
+
+
+@torch.no_grad()
+def film(scene: Scene, eyes: Eyes) -> Film:
+    """Film F frames of a scene with F cameras."""
     rays = eyes.rays()
     sight = look(scene.things, eyes, rays)
     light, depth = _film_room(scene, eyes, rays)
     seen = (sight.thing >= 0) & (sight.depth < depth + LIFT)
     frame, row, column = torch.nonzero(seen, as_tuple=True)
     light[frame, row, column] = _shade_things(scene, eyes, rays, sight, (frame, row, column))
-    return light, torch.where(seen, sight.thing + 1, 0).to(torch.uint8)
+    return Film(light, torch.where(seen, sight.thing + 1, 0).to(torch.uint8), sight.silhouette)
 
 
 def _film_room(scene: Scene, eyes: Eyes, rays: Tensor) -> tuple[Tensor, Tensor]:

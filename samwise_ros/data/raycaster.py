@@ -66,6 +66,15 @@ class Eyes:
     height: int
     width: int
 
+    def project(self, points: Tensor) -> Tensor:
+        """Where points (F, P, 3) of the world are in the picture: (F, P, 2) column and row in pixels.
+
+        A point behind the camera comes out far outside of the picture.
+        """
+        seen = torch.einsum("fji,fpj->fpi", self.turn, points - self.place[:, None])
+        middle = torch.tensor([self.width / 2, self.height / 2], device=points.device)
+        return self.focal_px[:, None, None] * seen[..., :2] / seen[..., 2:].clamp(min=1e-3) + middle
+
     def rays(self) -> Tensor:
         """(F, H, W, 3) unit directions in the world."""
         device = self.place.device
@@ -86,10 +95,12 @@ class Sight:
     Attributes:
         thing: (F, H, W) int64, index of the thing, -1 where there is none.
         depth: (F, H, W) way along the ray, metres, infinite where there is none.
+        silhouette: (F, N) int64, pixels that each thing would have if nothing stood before it.
     """
 
     thing: Tensor
     depth: Tensor
+    silhouette: Tensor
 
 
 @torch.no_grad()
@@ -115,7 +126,9 @@ def look(things: Things, eyes: Eyes, rays: Tensor) -> Sight:
     won = torch.isfinite(depth) & (depth == nearest[flat])
     owner[flat[won]] = thing[won]
     shape = (things.kind.shape[0], eyes.height, eyes.width)
-    return Sight(owner.reshape(shape), nearest.reshape(shape))
+    silhouette = torch.zeros(things.kind.numel(), dtype=torch.long, device=depth.device)
+    silhouette.index_add_(0, frame * things.kind.shape[1] + thing, torch.isfinite(depth).long())
+    return Sight(owner.reshape(shape), nearest.reshape(shape), silhouette.reshape(things.kind.shape))
 
 
 @torch.no_grad()

@@ -154,13 +154,13 @@ class Stage:
         Returns:
             (F, H, W, 3) uint8 sRGB, and (F, H, W) uint8: 0 background (arms are), k the visible pixels of object k.
         """
-        light, owner = film(self.scene(moments, device), self.eyes(moments, height, width, device))
+        filmed = film(self.scene(moments, device), self.eyes(moments, height, width, device))
         shape = (height, width, 3)
         noise = np.stack([self._rng(11, t).standard_normal(shape, np.float32) for t in moments])
         frames = len(moments)
         sensor = Sensor(*(_repeat(value, frames, device) for value in self._sensor))
-        picture = expose(light, sensor, torch.from_numpy(noise).to(device))
-        return picture, torch.where(owner <= len(self.objects), owner, 0).to(torch.uint8)
+        picture = expose(filmed.light, sensor, torch.from_numpy(noise).to(device))
+        return picture, torch.where(filmed.owner <= len(self.objects), filmed.owner, 0)
 
     def scene(self, moments: Floats, device: torch.device) -> Scene:
         """The things, the room and the light at some moments (F,)."""

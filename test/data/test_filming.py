@@ -50,7 +50,8 @@ def eyes() -> Eyes:
 
 
 def test_things_have_their_colours_and_their_pixels(scene: Scene, eyes: Eyes):
-    light, owner = film(scene, eyes)
+    film_of = film(scene, eyes)
+    light, owner = film_of.light, film_of.owner
     assert light.shape == (1, SIDE, SIDE, 3)
     assert owner.dtype == torch.uint8
     assert set(owner.unique().tolist()) == {0, 1, 2}
@@ -64,7 +65,8 @@ def test_things_have_their_colours_and_their_pixels(scene: Scene, eyes: Eyes):
 
 
 def test_light_comes_from_the_left(scene: Scene, eyes: Eyes):
-    light, owner = film(scene, eyes)
+    film_of = film(scene, eyes)
+    light, owner = film_of.light, film_of.owner
     ball = torch.nonzero(owner[0] == 1)
     middle = ball.float().mean(0)
     row = ball[ball[:, 0] == int(middle[0])]
@@ -73,11 +75,12 @@ def test_light_comes_from_the_left(scene: Scene, eyes: Eyes):
 
 
 def test_the_ball_throws_a_shadow_on_the_floor_to_its_right(scene: Scene, eyes: Eyes):
-    light, owner = film(scene, eyes)
+    film_of = film(scene, eyes)
+    light, owner = film_of.light, film_of.owner
     gone = replace(scene, things=replace(scene.things, half=torch.zeros(1, 2, 3)))
-    empty, nothing = film(gone, eyes)
-    assert (nothing == 0).all()
-    darker = (owner[0] == 0) & (light[0, ..., 0] < 0.6 * empty[0, ..., 0])
+    empty = film(gone, eyes)
+    assert (empty.owner == 0).all()
+    darker = (owner[0] == 0) & (light[0, ..., 0] < 0.6 * empty.light[0, ..., 0])
     ball_column = torch.nonzero(owner[0] == 1)[:, 1].float().mean()
     assert darker.sum() > 20
     assert torch.nonzero(darker)[:, 1].float().mean() > ball_column
@@ -90,8 +93,7 @@ def test_a_table_keeps_the_light_from_the_floor(scene: Scene, eyes: Eyes):
     room = replace(scene, planes=Planes(place, scene.planes.across, flat, half), walls=paint((0.5,) * 3, (0.5,) * 3))
     above = replace(room.lamp, direction=torch.tensor([[0.0, 0.0, 1.0]]))
     under = replace(eyes, place=torch.tensor([[0.0, -1.2, -0.3]]))
-    light, _ = film(replace(room, lamp=above), under)
-    floor = light[0, 34:, :, 0]
+    floor = film(replace(room, lamp=above), under).light[0, 34:, :, 0]
     assert floor.min() == pytest.approx(0.1, abs=0.02), "only what comes from everywhere reaches the floor below it"
     assert floor.max() == pytest.approx(0.5, abs=0.05)
 
@@ -102,7 +104,18 @@ def test_a_pattern_mixes_two_colours(scene: Scene, eyes: Eyes):
     striped = replace(
         skins, second=torch.tensor([[[0.0, 0.0, 0.9]] * 2]), pattern=checks, sides_per_m=6 * skins.sides_per_m
     )
-    light, owner = film(replace(scene, skins=striped), eyes)
-    ball = light[owner == 1]
+    result = film(replace(scene, skins=striped), eyes)
+    ball = result.light[result.owner == 1]
     assert (ball[:, 0] > 5 * ball[:, 2]).float().mean() > 0.2
     assert (ball[:, 2] > 5 * ball[:, 0]).float().mean() > 0.2
+
+
+def test_a_silhouette_counts_what_is_hidden_too(scene: Scene, eyes: Eyes):
+    both = film(scene, eyes)
+    alone = film(
+        replace(scene, things=replace(scene.things, half=scene.things.half * torch.tensor([[[0.0], [1.0]]]))), eyes
+    )
+    hidden = int((alone.owner == 2).sum() - (both.owner == 2).sum())
+    assert hidden > 10
+    assert both.silhouette[0, 1] == alone.silhouette[0, 1]
+    assert abs(int(both.silhouette[0, 1]) - int((alone.owner == 2).sum())) <= 4
