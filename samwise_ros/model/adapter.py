@@ -82,7 +82,7 @@ class HierarchicalSelectiveAttention(nn.Module):
         self.spatial_embed = nn.Parameter(torch.zeros(patch_side * patch_side, width))
         nn.init.trunc_normal_(self.spatial_embed, std=0.02)
         self.norm = nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, HEADS, batch_first=True)
+        self.attention = nn.MultiheadAttention(width, HEADS)
         self.out = nn.Linear(width, width)
 
     def forward(self, window: Tensor, queries: int) -> Tensor:
@@ -98,11 +98,13 @@ class HierarchicalSelectiveAttention(nn.Module):
         b, n, a, h, w = window.shape
         x = image_to_patches(window, self.patch_side)
         x = x + time_phases(n, a, x.device)[:, None, None] + self.spatial_embed
-        x = self.norm(x).transpose(1, 2)  # (B, N, n, P*P, A)
+        # (n, P*P, B, N, A): sequences first and one after the other in memory, or the layers below would multiply each
+        # position's patches on their own.
+        x = self.norm(x).permute(1, 3, 0, 2, 4).contiguous()
         keys = x.flatten(0, 1).flatten(1, 2)
-        asked = x[:, :, n - queries :].flatten(0, 1).flatten(1, 2)
+        asked = x[n - queries :].flatten(0, 1).flatten(1, 2)
         y = self.out(self.attention(asked, keys, keys, need_weights=False)[0])
-        y = y.reshape(b, x.shape[1], queries, -1, a).transpose(1, 2)
+        y = y.reshape(queries, -1, b, x.shape[3], a).permute(2, 0, 3, 1, 4)
         return patches_to_image(y, h, w)
 
 
@@ -178,11 +180,11 @@ class CrossModalTemporalAdapter(nn.Module):
         _, q, a, h, w = x.shape
         tokens = self.text_down(text)
         # Attention has no order among queries, so all frames of one target can ask its tokens in one go.
-        asked = x.flatten(3).permute(0, 1, 3, 2).reshape(-1, q * h * w, a).expand(b, -1, -1)
+        asked = x.permute(0, 1, 3, 4, 2).reshape(-1, q * h * w, a).contiguous().expand(b, -1, -1)
         answer = self.text_to_vision(asked, tokens, tokens, key_padding_mask=text_padding, need_weights=False)[0]
         mixed = (asked * answer).reshape(b * q, h, w, a).permute(0, 3, 1, 2)
         vision_residual = torch.relu(self.vision_up_norm(self.vision_up(mixed)))
 
-        seen = scene.flatten(2).transpose(1, 2).expand(b, -1, -1)
+        seen = scene.flatten(2).transpose(1, 2).contiguous().expand(b, -1, -1)
         text_residual = self.text_up(tokens * self.vision_to_text(tokens, seen, seen, need_weights=False)[0])
         return vision_residual.unflatten(0, (b, q)), text_residual
