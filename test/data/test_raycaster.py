@@ -113,3 +113,11 @@ def test_a_frame_without_things():
     assert (look(things, eyes, eyes.rays()).thing == -1).all()
     index, up = torch.zeros(3, dtype=torch.long), torch.tensor([[0.0, 0.0, 1.0]])
     assert (light_reaches(things, index, torch.randn(3, 3), up, torch.tensor([0.1])) == 1).all()
+
+
+def test_a_point_is_projected_to_the_pixel_that_shows_it():
+    eyes = ahead()
+    sight = look(make_things([("ball", (0.3, 1.0, 0.2), 0.02)]), eyes, eyes.rays())
+    column, row = eyes.project(torch.tensor([[[0.3, 1.0, 0.2]]]))[0, 0].tolist()
+    assert (column, row) == pytest.approx((SIDE / 2 + 30, SIDE / 2 - 20), abs=0.1)
+    assert sight.thing[0, int(row), int(column)] == 0
