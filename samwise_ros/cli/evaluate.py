@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Sized
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from samwise_ros.cli.arguments import add_model_arguments, build_chosen, positive_int
 
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
+
+DATASETS = ("synthetic", "ref-davis", "mevis", "ref-ytvos", "refcoco", "refcoco+", "refcocog")
 
 
 def add_parser(commands: Commands) -> None:
@@ -16,24 +20,82 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="measure a model on held-out clips",
-        description="Mean J of a model on clips of the synthetic world that it was not trained on.",
+        description="Measure a model on clips of the synthetic world that it was not trained on, or on a data set that "
+        "you have. Ref-YouTube-VOS and MeViS `valid` keep their truth: --out gets the zip that their servers take.",
     )
     add_model_arguments(parser)
+    parser.add_argument("--dataset", choices=DATASETS, default="synthetic", help="default: %(default)s")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--split", default="valid", help="valid, valid_u, val, testA, … (default: %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="FILE.zip", help="masks for a server, where the truth is kept")
     parser.add_argument(
-        "--clips", type=positive_int, default=50, metavar="N", help="held-out clips (default: %(default)s)"
+        "--clips", type=positive_int, default=50, metavar="N", help="synthetic clips (default: %(default)s)"
     )
     parser.add_argument(
-        "--frames", type=positive_int, default=12, metavar="T", help="frames of a clip (default: %(default)s)"
+        "--frames", type=positive_int, default=12, metavar="T", help="frames of a synthetic clip (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a table of mean J by kind of expression."""
+    """Print a table, or write the zip; the data set's folder is checked before the model is built."""
+    if args.dataset == "synthetic":
+        print(_evaluate_synthetic(args))
+        return
+    from samwise_ros.errors import ConfigError
+
+    if args.data is None:
+        raise ConfigError(f"no folder of {args.dataset} was given, expected one that you have: add --data DIR")
+    kept = args.dataset == "ref-ytvos" or (args.dataset == "mevis" and args.split == "valid")
+    if kept != (args.out is not None):
+        wanted = "expected a zip to write, since its truth is kept: add" if kept else "its truth is there: leave out"
+        raise ConfigError(f"{args.dataset} {args.split} was chosen, {wanted} --out FILE.zip")
+    if kept:
+        _write_zip(args)
+    else:
+        print(_evaluate_dataset(args))
+
+
+def _evaluate_synthetic(args: argparse.Namespace) -> str:
     from tqdm import tqdm
 
     from samwise_ros.evaluation.synthetic import evaluate_clips, format_table
 
     segmenter = build_chosen(args)
     scores = evaluate_clips(segmenter, range(args.clips), frames=args.frames, height_px=480, width_px=640)
-    print(format_table(tqdm(scores, total=args.clips, unit="clip", disable=None)))
+    return format_table(tqdm(scores, total=args.clips, unit="clip", disable=None))
+
+
+def _write_zip(args: argparse.Namespace) -> None:
+    from samwise_ros.data.mevis import MeViS
+    from samwise_ros.data.ref_ytvos import RefYoutubeVos
+    from samwise_ros.evaluation.described import write_submission
+
+    if args.dataset == "mevis":
+        write_submission(*_start(args, MeViS(args.data, args.split)), args.out)
+    else:
+        write_submission(*_start(args, RefYoutubeVos(args.data, args.split)), args.out, folder="Annotations")
+    print(f"masks for the server: {args.out}")
+
+
+def _evaluate_dataset(args: argparse.Namespace) -> str:
+    from samwise_ros.data.mevis import MeViS
+    from samwise_ros.data.ref_davis import RefDavis
+    from samwise_ros.data.refcoco import RefCoco
+    from samwise_ros.evaluation.described import evaluate_jf, format_jf
+    from samwise_ros.evaluation.ref_davis import evaluate_ref_davis, format_ref_davis
+    from samwise_ros.evaluation.refcoco import evaluate_refcoco, format_refcoco
+
+    if args.dataset == "ref-davis":
+        return format_ref_davis(evaluate_ref_davis(*_start(args, RefDavis(args.data, args.split))))
+    if args.dataset == "mevis":
+        scores = evaluate_jf(*_start(args, MeViS(args.data, args.split)))
+        return format_jf([(f"MeViS {args.split}", scores)], "expressions")
+    return format_refcoco(evaluate_refcoco(*_start(args, RefCoco(args.data, args.dataset, args.split))))
+
+
+def _start(args: argparse.Namespace, clips: Sized) -> tuple[Any, Any]:
+    """The model, and the clips under a progress bar."""
+    from tqdm import tqdm
+
+    return build_chosen(args), tqdm(clips, unit="expression", disable=None)

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from samwise_ros.data.synthetic import EXPRESSION_KINDS, FIRST_TRAINING_SEED, Clip, Expression, render_clip
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.errors import DatasetError
-from samwise_ros.evaluation.jf import region_similarity
+from samwise_ros.evaluation.jf import object_to_mask, region_similarity
 from samwise_ros.model.segmenter import Segmenter
-from samwise_ros.types import Frame, TrackedObject
+from samwise_ros.types import Frame
 
 ABSENT = "absent"
 """Row of the expressions that are true of nothing in view."""
@@ -82,21 +81,3 @@ def _evaluate_clip(segmenter: Segmenter[Any, Any, Any], clip: Clip, chosen: dict
             mask = object_to_mask(found[target], *clip.rgb.shape[1:3])
             sums[kind] += region_similarity(mask, truths[kind][index])
     return {kind: total / len(clip.rgb) for kind, total in sums.items()}
-
-
-def object_to_mask(thing: TrackedObject, height_px: int, width_px: int) -> npt.NDArray[np.bool_]:
-    """An object's mask at the camera's size.
-
-    Args:
-        thing: a tracked object.
-        height_px: rows of the camera image.
-        width_px: columns of the camera image.
-
-    Returns:
-        (H, W) bool.
-    """
-    mask = np.zeros((height_px, width_px), np.bool_)
-    if thing.box_xyxy_px is not None:
-        left, top, right, bottom = thing.box_xyxy_px
-        mask[top:bottom, left:right] = thing.mask
-    return mask

@@ -1,6 +1,17 @@
 """`samwise evaluate`."""
 
+import zipfile
+from pathlib import Path
+
 import pytest
+from dataset_folders import (
+    KnowingSegmenter,
+    object_masks,
+    write_mevis,
+    write_ref_davis,
+    write_ref_ytvos,
+    write_refcoco,
+)
 
 from samwise_ros.cli.main import main
 from samwise_ros.evaluation import synthetic
@@ -19,3 +30,58 @@ def test_the_table_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setattr(synthetic, "evaluate_clips", lambda model, seeds, **_: [{"colour": len(seeds) / 4}])
     assert main(["evaluate", "--clips", "3"]) == 0
     assert "| **all** | 1 | **0.750** |" in capsys.readouterr().out
+
+
+@pytest.fixture
+def _knowing(monkeypatch: pytest.MonkeyPatch):
+    """A model that knows the second object of each video."""
+    answers = {f"{video} {text}": object_masks(2) for video in ("boats", "cats") for text in ("second", "thing 2")}
+    monkeypatch.setattr(build, "build_segmenter", lambda *_, **__: KnowingSegmenter(answers))
+
+
+@pytest.mark.usefixtures("_knowing")
+@pytest.mark.parametrize(
+    ("dataset", "split", "write", "row"),
+    [
+        ("mevis", "valid_u", write_mevis, "| MeViS valid_u | 4 |"),
+        ("ref-davis", "valid", write_ref_davis, "mean"),
+        ("refcoco", "val", write_refcoco, "| 3 | 0.000 | 0.000 |"),
+    ],
+)
+def test_a_data_set_with_its_truth_gives_a_table(
+    dataset: str, split: str, write, row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    write(tmp_path)
+    assert main(["evaluate", "--dataset", dataset, "--data", str(tmp_path), "--split", split]) == 0
+    assert row in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_knowing")
+@pytest.mark.parametrize(
+    ("dataset", "write", "first"),
+    [("ref-ytvos", write_ref_ytvos, "Annotations/boats/0/00000.png"), ("mevis", write_mevis, "boats/0/00000.png")],
+)
+def test_a_data_set_without_its_truth_gives_a_zip(dataset: str, write, first: str, tmp_path: Path):
+    write(tmp_path / "data")
+    out = tmp_path / "masks.zip"
+    assert main(["evaluate", "--dataset", dataset, "--data", str(tmp_path / "data"), "--out", str(out)]) == 0
+    names = zipfile.ZipFile(out).namelist()
+    assert first in names
+    assert len(names) == 2 * 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mevis"], "no folder of mevis was given, expected one that you have: add --data DIR"),
+        (
+            ["mevis", "--data", "."],
+            "mevis valid was chosen, expected a zip to write, since its truth is kept: add --out",
+        ),
+        (["ref-davis", "--data", ".", "--out", "x.zip"], "its truth is there: leave out --out FILE.zip"),
+        (["refcoco", "--data", ".", "--split", "test"], "test"),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", "--dataset", *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -1,14 +1,12 @@
 """J on the synthetic world, with models whose answer is known."""
 
-import numpy as np
 import pytest
 import torch
 
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, render_clip
 from samwise_ros.errors import DatasetError
-from samwise_ros.evaluation.synthetic import ABSENT, evaluate_clips, format_table, object_to_mask, one_per_kind
+from samwise_ros.evaluation.synthetic import ABSENT, evaluate_clips, format_table, one_per_kind
 from samwise_ros.model.segmenter import Past, Prediction, Ring
-from samwise_ros.types import Target, TrackedObject
 
 
 class ConstantSegmenter:
@@ -63,9 +61,3 @@ def test_table_has_a_mean_per_kind_and_one_over_all():
     assert "| colour | 2 | 0.750 |" in table
     assert "| place | 1 | 0.000 |" in table
     assert "| **all** | 3 | **0.500** |" in table
-
-
-def test_object_mask_is_put_back_in_place():
-    thing = TrackedObject(Target(1, "x"), 1.0, (1, 0, 3, 2), np.array([[True, False], [True, True]]), (1.0, 1.0), 3)
-    mask = object_to_mask(thing, 3, 4)
-    assert mask.tolist() == [[False, True, False, False], [False, True, True, False], [False] * 4]
