@@ -1,41 +1,40 @@
-"""Trains a preset from scratch on the synthetic world. Called by `samwise train`."""
+"""Trains a preset as a recipe says, in one process or several. Called by `samwise train`."""
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
-from torch.utils.data import DataLoader
-from tqdm import tqdm
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import gather_object
+from torch import Tensor
 
-from samwise_ros.config import preset
-from samwise_ros.data.synthetic import COLOURS, FIRST_TRAINING_SEED, KINDS, render_clip
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.errors import CheckpointError, ConfigError
-from samwise_ros.model.build import find_device
-from samwise_ros.model.checkpoint import save_weights, tokenizer_path
-from samwise_ros.model.samwise import Samwise
-from samwise_ros.model.text import load_tokenizer, tokenize
-from samwise_ros.training.losses import AuxiliaryHeads, cme_loss, mask_loss, score_loss
-from samwise_ros.training.recipe import Recipe, Stage, read_recipe
-from samwise_ros.training.samples import Batch, SyntheticSamples, samples_to_batch
-from samwise_ros.training.tokens import train_tokenizer
+from samwise_ros.model.checkpoint import save_weights
+from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
+from samwise_ros.model.text import tokenize
+from samwise_ros.training.ema import Ema
+from samwise_ros.training.interrupts import Interrupts
+from samwise_ros.training.objective import Objective
+from samwise_ros.training.processes import any_process, process_count, share_batches, use_global_batch_norm
+from samwise_ros.training.recipe import Recipe, read_recipe
+from samwise_ros.training.records import Records
+from samwise_ros.training.samples import Batch
+from samwise_ros.training.source import Source, SyntheticSource
+from samwise_ros.training.start import find_start_tokenizer, start_network
 
-WORLDS_PER_PROCESS = 10_000_000
-"""Distance between the first worlds of two processes that train together."""
+STATE = "state.pt"
+"""File in the run's folder from which it can be resumed."""
 
-LOG_EVERY = 20
-"""Steps between two lines of the log."""
-
-CORPUS_WORLDS = 2000
-"""Worlds whose expressions the tokenizer is made from."""
+MAX_GRADIENT = 1.0
+"""Longer gradients of the network are shortened to this norm."""
 
 
 class Trainer:
@@ -43,239 +42,229 @@ class Trainer:
 
     Args:
         recipe: what to do.
-        out: folder for the state, the log, the weights and the tokenizer.
-        device: where to train.
+        source: what to train on.
+        out: folder for the state, the logs, the weights and the tokenizer.
+        cpu: train on the CPU even where there is a GPU.
 
     Raises:
-        CheckpointError: `out` holds a tokenizer that cannot be read.
+        ConfigError: the processes cannot share a stage's batch.
+        CheckpointError: the weights to start from, or a tokenizer, cannot be read.
     """
 
-    def __init__(self, recipe: Recipe, out: Path, device: torch.device) -> None:
-        self.recipe, self.out, self.device = recipe, out, device
-        self.weights_path = out / f"{recipe.model}.safetensors"
-        config = preset(recipe.model)
-        if not tokenizer_path(self.weights_path).is_file():
-            train_tokenizer(corpus(CORPUS_WORLDS), config.text.vocab_size, tokenizer_path(self.weights_path))
-        self.tokenizer = load_tokenizer(tokenizer_path(self.weights_path), config.text)
-        torch.manual_seed(recipe.seed)  # the same weights in every process
-        self.network = Samwise(config).to(device)
-        spread_positions(self.network)
-        widths = (config.hiera.embed_dim * 2, config.hiera.embed_dim * 4)
-        self.heads = AuxiliaryHeads(widths, config.text.width, len(COLOURS), len(KINDS)).to(device)
-        parameters = [*self.network.parameters(), *self.heads.parameters()]
-        self.optimizer = torch.optim.AdamW(
-            parameters, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+    def __init__(self, recipe: Recipe, source: Source, out: Path, cpu: bool = False) -> None:
+        self.recipe, self.source, self.out = recipe, source, out
+        cpu = cpu or not torch.cuda.is_available()
+        self.accelerator = Accelerator(
+            cpu=cpu,
+            mixed_precision="no" if cpu and not recipe.bf16_on_cpu else "bf16",
+            # A stage of single frames leaves out the memory; batch statistics are equal in all processes anyway.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)],
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.device: torch.device = self.accelerator.device
         self.step = 0
-        self.worlds_seen = 0
+        self.best = -1.0
+        self.workers = loader_workers()
+        self._check_batches()
+        self.weights_path = out / f"{recipe.model}.safetensors"
+        self.network = start_network(recipe)
+        with self.accelerator.main_process_first():
+            self.tokenizer = find_start_tokenizer(recipe, self.network, self.weights_path, source.texts())
+        use_global_batch_norm(self.network)
+        self.network.to(self.device)
+        self.ema = Ema(self.network, recipe.ema_decay)
+        self.objective = Objective(self.network, recipe.loss_weights, source.classes).to(self.device)
+        optimizer = torch.optim.AdamW(
+            [parameter for parameter in self.objective.parameters() if parameter.requires_grad],
+            recipe.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=recipe.weight_decay,
+        )
+        self._run_objective, self.optimizer = self.accelerator.prepare(self.objective, optimizer)
 
-    def run(self) -> None:
-        """Train to the end; Ctrl-C saves the state and ends quietly."""
+    def run(self) -> bool:
+        """Train to the end, or until the process is asked to end.
+
+        Returns:
+            Whether the end was reached. Either way the state is saved.
+        """
+        first = self.accelerator.is_main_process
+        records = Records(self.out if first else None, self.step, self.recipe.steps)
         saved = time.monotonic()
-        with tqdm(total=self.recipe.steps, initial=self.step, unit="step", disable=process_rank() > 0) as bar:
-            try:
-                while self.step < self.recipe.steps:
-                    stage, left = self.recipe.stage_at(self.step)
-                    self.network.set_image_side(stage.side_px)
-                    for batch in self._batches(stage, left):
-                        losses = self.train_step(batch)
-                        bar.update()
-                        bar.set_postfix(
-                            side=stage.side_px, T=stage.frames, **{k: f"{v:.3f}" for k, v in losses.items()}
-                        )
-                        self._log(stage, losses)
-                        if time.monotonic() - saved > self.recipe.save_every_s:
-                            self.save()
-                            saved = time.monotonic()
-            except KeyboardInterrupt:
-                bar.write(f"stopped at step {self.step}; `--resume` goes on from here")
-        self.save()
+        stopped = False
+        with Interrupts() as interrupts:
+            while self.step < self.recipe.steps and not stopped:
+                for batch in share_batches(self.source.batches(self.step, self.workers)):
+                    losses = self.train_step(batch)
+                    stage, _ = self.recipe.stage_at(self.step - 1)
+                    records.add_step(self.step, stage, self.optimizer.param_groups[0]["lr"], losses)
+                    if self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps:
+                        self._validate(records)
+                    stopped = any_process(interrupts.came, self.device)
+                    if stopped:
+                        break
+                    if any_process(first and time.monotonic() - saved > self.recipe.save_every_s, self.device):
+                        self.save()
+                        saved = time.monotonic()
+            self.save()
+            if stopped:
+                records.say(f"stopped after step {self.step}, which is saved: go on with the same command and --resume")
+        records.close()
+        return not stopped
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step.
 
         Args:
-            batch: B clips of T frames.
+            batch: this process's clips.
 
         Returns:
-            The losses by name.
+            The losses by name, scalars without their weights.
         """
-        self.network.train()
+        stage, _ = self.recipe.stage_at(self.step)
+        self.network.set_image_side(stage.side_px)
+        self._run_objective.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
         images = normalise(batch.rgb.to(self.device).flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-        mask = batch.mask.to(self.device)
-        ids = tokenize(self.tokenizer, batch.texts, self.device)
-        # On CPUs bfloat16 was slower than float32 where it was measured (see docs/log.md).
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            clip = self.network(images, ids)
-            extra = self.heads(clip.fused, mask, batch.colour.to(self.device), batch.kind.to(self.device))
-        frames = clip.frames
-        logits = torch.stack([frame.decoded.mask_logits for frame in frames], 1).flatten(0, 1)
-        scores = torch.stack([frame.decoded.score_logits for frame in frames], 1).flatten(0, 1)
-        losses: dict[str, Tensor] = {"mask": mask_loss(logits, mask), "score": score_loss(scores, mask)}
-        checked = [frame for frame in frames if frame.check is not None]
-        if checked:
-            losses["cme"] = torch.stack([cme_loss(frame, mask.shape[-1]) for frame in checked]).mean()
-        losses["auxiliary"] = self.recipe.auxiliary_weight * extra
+        truth = (labels.to(self.device) for labels in (batch.mask, batch.colour, batch.kind))
+        losses: dict[str, Tensor] = self._run_objective(images, self._tokenize(batch.texts), *truth)
         self.optimizer.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        average_gradients([*self.network.parameters(), *self.heads.parameters()])
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.accelerator.backward(self.objective.total(losses))
+        self.accelerator.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
         self.optimizer.step()
-        self.schedule.step()
         self.step += 1
-        return {name: value.item() for name, value in losses.items()}
+        self.ema.update(self.network, self.step)
+        return losses
 
     def save(self) -> None:
-        """Write the resumable state and the weights; an earlier state is replaced in one step."""
-        if process_rank():
+        """Write the state; an earlier one is replaced in one step. All processes have to."""
+        random = gather_object([_random_state()])
+        if not self.accelerator.is_main_process:
             return
         state = {
+            "recipe": _plain(self.recipe),
             "step": self.step,
-            "worlds_seen": self.worlds_seen,
-            "network": self.network.state_dict(),
-            "heads": self.heads.state_dict(),
+            "best": self.best,
+            "workers": self.workers,
+            "random": random,
+            "objective": self.objective.state_dict(),
+            "ema": self.ema.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        partial = self.out / "state.partial"
+        partial = self.out / f"{STATE}.partial"
         torch.save(state, partial)
-        os.replace(partial, self.out / "state.pt")
-        save_weights(self.network, self.recipe.model, self.weights_path, dtype=torch.float16)
+        os.replace(partial, self.out / STATE)
 
     def resume(self) -> None:
-        """Go on from the state in `out`.
+        """Go on from the state in `out`, to the numbers that the run would have had without a stop.
 
         Raises:
             CheckpointError: there is none, or it is of another recipe.
         """
-        path = self.out / "state.pt"
+        path = self.out / STATE
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.heads.load_state_dict(state["heads"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (OSError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            recipe = state["recipe"]
+            if recipe == _plain(self.recipe):
+                self.objective.load_state_dict(state["objective"])
+                self.ema.network.load_state_dict(state["ema"])
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.step, self.best, self.workers = state["step"], state["best"], state["workers"]
+                random = state["random"]
+                # With more processes than before the new ones keep their fresh state.
+                if self.accelerator.process_index < len(random):
+                    _set_random_state(random[self.accelerator.process_index])
+        except (OSError, EOFError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
             raise CheckpointError(
                 f"training state {path} cannot be resumed ({type(error).__name__}), expected the state of this recipe: "
                 "start anew"
             ) from error
-        self.step, self.worlds_seen = state["step"], state["worlds_seen"]
-        self.schedule.last_epoch = self.step
+        ours = _plain(self.recipe)
+        if recipe != ours:
+            changed = ", ".join(key for key in ours if recipe.get(key) != ours[key])
+            raise CheckpointError(
+                f"training state {path} is of a recipe with other {changed or 'keys'}, expected this one: give it "
+                "back its recipe, or start anew with start_from"
+            )
 
-    def _rate(self, step: int) -> float:
-        """Share of the peak learning rate: a linear rise, then one cosine down to zero."""
-        warm = min(1.0, (step + 1) / self.recipe.warmup_steps)
-        return warm * 0.5 * (1 + math.cos(math.pi * self.recipe.progress(step)))
+    def _tokenize(self, texts: list[str]) -> Tensor:
+        return tokenize(self.tokenizer, texts, self.device)
 
-    def _batches(self, stage: Stage, count: int) -> Iterator[Batch]:
-        """The stage's next batches, made by a process of its own."""
-        samples = SyntheticSamples(
-            side_px=stage.side_px,
-            frames=stage.frames,
-            weights=self.recipe.expression_weights,
-            # Every process has worlds of its own.
-            first_world=self.recipe.first_world + self.worlds_seen + process_rank() * WORLDS_PER_PROCESS,
-        )
-        loader = DataLoader(
-            samples,
-            batch_size=stage.batch,
-            collate_fn=samples_to_batch,
-            num_workers=loader_workers(),
-            prefetch_factor=4,
-        )
-        for batch, _ in zip(loader, range(count), strict=False):
-            # At least as many worlds as were drawn from; a resumed run starts with the next one.
-            self.worlds_seen += stage.batch
-            yield batch
+    def _rate(self) -> float:
+        """Learning rate of the next step: a linear rise, then one cosine down to zero."""
+        warm = min(1.0, (self.step + 1) / self.recipe.warmup_steps)
+        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.recipe.progress(self.step)))
 
-    def _log(self, stage: Stage, losses: dict[str, float]) -> None:
-        if self.step % LOG_EVERY or process_rank():
-            return
-        path = self.out / "log.csv"
-        names = ("mask", "score", "auxiliary", "cme")
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "side_px", "frames", "rate", *names])
-            rate = f"{self.schedule.get_last_lr()[0]:.2e}"
-            values = [f"{losses[name]:.4f}" if name in losses else "" for name in names]
-            writer.writerow([self.step, stage.side_px, stage.frames, rate, *values])
+    def _validate(self, records: Records) -> None:
+        """Judge the averaged weights at the preset's own image size, and keep the best ones."""
+        if self.accelerator.is_main_process:
+            segmenter = SamwiseSegmenter(self.ema.network, self.tokenizer)
+            scores = self.source.validate(segmenter, self.out / "validation" / f"{self.step:07d}.png")
+            better = scores["all"] > self.best
+            if better:
+                self.best = scores["all"]
+                save_weights(self.ema.network, self.recipe.model, self.weights_path, dtype=torch.float16)
+            records.add_validation(self.step, scores, better)
+        self.accelerator.wait_for_everyone()
+
+    def _check_batches(self) -> None:
+        for stage in self.recipe.stages:
+            if stage.batch % process_count():
+                raise ConfigError(
+                    f"a stage has batch {stage.batch} for {process_count()} processes, expected one that they can "
+                    "share evenly: change the recipe or the number of processes"
+                )
 
 
-def train(recipe_path: Path, out: Path, resume: bool = False, device: str = "auto") -> None:
+def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False) -> None:
     """Run a recipe.
 
     Args:
         recipe_path: the YAML file.
-        out: folder for what it makes: `state.pt`, `log.csv`, the weights and the tokenizer.
+        out: folder for what it makes: `state.pt`, `log.csv`, `tensorboard/`, `validation/`, the weights and the
+            tokenizer.
         resume: go on from `out/state.pt`; without it `out` must hold none.
-        device: see `model.build.find_device`.
+        cpu: train on the CPU even where there is a GPU.
 
     Raises:
         ConfigError: the recipe is wrong, or `out` holds an earlier run.
-        CheckpointError: the state cannot be resumed.
+        CheckpointError: the state, or the weights to start from, cannot be read.
+        KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the state is saved.
     """
     recipe = read_recipe(recipe_path)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # started by torchrun
-        distributed.init_process_group()
     # The sample maker needs a core of its own: threads that wait for each other on a busy one cost more than they do.
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - loader_workers()))
     out.mkdir(parents=True, exist_ok=True)
-    if not resume and (out / "state.pt").exists():
+    if not resume and (out / STATE).exists():
         raise ConfigError(f"{out} holds an earlier run, expected an empty folder: pass --resume or another --out")
-    trainer = Trainer(recipe, out, find_device(device))
+    trainer = Trainer(recipe, SyntheticSource(recipe), out, cpu)
     if resume:
         trainer.resume()
-    trainer.run()
-
-
-def corpus(worlds: int) -> Iterator[str]:
-    """Expressions of the first training worlds, for the tokenizer."""
-    for number in range(worlds):
-        clip = render_clip(FIRST_TRAINING_SEED + number, frames=4, height=64, width=64)
-        yield from (expression.text for expression in clip.expressions)
-
-
-def spread_positions(network: Samwise) -> None:
-    """Start the backbone's position embedding from waves instead of zeros.
-
-    SAM 2 brings a trained embedding. From zeros a small network hardly learns where things are: words of place stay
-    without meaning while the others are learnt.
-
-    Args:
-        network: changed in place.
-    """
-    embed = network.sam.image_encoder.trunk.pos_embed
-    _, width, rows, columns = embed.shape
-    phase = torch.arange(1, width // 4 + 1, dtype=torch.float32)[:, None] * torch.pi / 2
-    down, across = ((torch.arange(n) + 0.5) / n * phase for n in (rows, columns))
-    waves = [
-        *(wave(across)[:, None, :].expand(-1, rows, -1) for wave in (torch.sin, torch.cos)),
-        *(wave(down)[:, :, None].expand(-1, -1, columns) for wave in (torch.sin, torch.cos)),
-    ]
-    with torch.no_grad():
-        embed.copy_(0.5 * torch.cat(waves)[None] / phase.repeat(4, 1)[None, :, :, None].sqrt())
-
-
-def process_rank() -> int:
-    """Number of this process among those that train together, counted from 0."""
-    return distributed.get_rank() if distributed.is_initialized() else 0
-
-
-def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Give every process the mean of all processes' gradients; does nothing in a process that trains alone."""
-    if not distributed.is_initialized():
-        return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(flat)
-    flat /= distributed.get_world_size()
-    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+    finished = trainer.run()
+    trainer.accelerator.end_training()
+    if not finished:
+        raise KeyboardInterrupt
 
 
 def loader_workers() -> int:
     """Processes that make samples: one per two cores, at least one."""
     return max(1, (os.cpu_count() or 1) // 2)
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a state keeps it."""
+    return asdict(recipe)
+
+
+def _random_state() -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def _set_random_state(state: dict[str, Tensor]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

@@ -6,15 +6,21 @@ weights already bring and `compact` has to learn, and two auxiliary ones that ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from samwise_ros.model.fusion import Fused
 from samwise_ros.model.samwise import Tracked
+from samwise_ros.training.processes import mean_over_processes
 
 EMPTY_MASK_PX = 50
 """Masks with at most so many pixels count as empty when the two predictions of a frame are compared."""
+
+TINY = 1e-6
+"""Stands for a sum of weights that is zero, so that nothing is divided by it."""
 
 
 def focal_loss(logits: Tensor, mask: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
@@ -53,22 +59,23 @@ def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
     return 1 - (2 * overlap + 1) / (prob.sum((-2, -1)) + mask.sum((-2, -1)) + 1)
 
 
-def mask_loss(logits: Tensor, mask: Tensor, focal_weight: float = 20.0) -> Tensor:
-    """Focal and dice loss of low-resolution logits at the mask's own size.
+def mask_losses(logits: Tensor, mask: Tensor, frames: int) -> dict[str, Tensor]:
+    """Focal and dice loss of low-resolution logits at the mask's own size, over whole clips.
 
     Args:
-        logits: (N, 1, h, w).
-        mask: (N, H, W) bool.
-        focal_weight: of the focal loss against the dice loss.
+        logits: (B * T, 1, h, w).
+        mask: (B * T, H, W) bool.
+        frames: length T of a clip.
 
     Returns:
-        Scalar.
+        Scalars `focal` and `dice`, means over the B clips.
 
-    Differs: the paper weighs both by 1; from scratch a heavier focal loss learns faster.
+    Source: SAMWISE, losses of the reference implementation: a clip's pixels are taken for one long mask.
     """
     logits = F.interpolate(logits.float(), mask.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
-    target = mask.float()
-    return (focal_weight * focal_loss(logits, target) + dice_loss(logits, target)).mean()
+    whole = (-1, frames * mask.shape[-2], mask.shape[-1])
+    logits, target = logits.reshape(whole), mask.float().reshape(whole)
+    return {"focal": focal_loss(logits, target).mean(), "dice": dice_loss(logits, target).mean()}
 
 
 def score_loss(score_logits: Tensor, mask: Tensor) -> Tensor:
@@ -106,24 +113,29 @@ def cme_labels(logits: Tensor, memoryless_logits: Tensor, memoryless_score_logit
     return labels.masked_fill(ignore, -1)
 
 
-def cme_loss(tracked: Tracked, side_px: int) -> Tensor:
-    """Cross-entropy of the Conditional Memory Encoder's decision, class weights 1 and 2.
+def cme_loss(frames: Sequence[Tracked], side_px: int) -> Tensor:
+    """Cross-entropy of the Conditional Memory Encoder's decisions, class weights 1 and 2.
 
     Args:
-        tracked: a frame on which the Conditional Memory Encoder ran.
+        frames: those on which the Conditional Memory Encoder ran; at least one.
         side_px: side of the image; masks are compared at this size.
 
     Returns:
-        Scalar; 0 where every target is to be ignored.
+        Scalar, the weighted mean over all decisions of all processes; 0 where every one is to be ignored.
     """
-    assert tracked.check is not None
-    memoryless = tracked.check.memoryless
     size = (side_px, side_px)
-    masks = [F.interpolate(d.mask_logits.float(), size)[:, 0] for d in (tracked.decoded, memoryless)]
-    labels = cme_labels(masks[0], masks[1], memoryless.score_logits)
-    weight = torch.tensor([1.0, 2.0], device=labels.device)
-    total = F.cross_entropy(tracked.check.logits.float(), labels, weight, ignore_index=-1, reduction="sum")
-    return total / (labels >= 0).sum().clamp(min=1)
+    logits, labels = [], []
+    for tracked in frames:
+        assert tracked.check is not None
+        memoryless = tracked.check.memoryless
+        masks = [F.interpolate(d.mask_logits.float(), size)[:, 0] for d in (tracked.decoded, memoryless)]
+        logits.append(tracked.check.logits.float())
+        labels.append(cme_labels(masks[0], masks[1], memoryless.score_logits))
+    label = torch.cat(labels)
+    weight = torch.tensor([1.0, 2.0], device=label.device)
+    total = F.cross_entropy(torch.cat(logits), label, weight, ignore_index=-1, reduction="sum")
+    counted = torch.where(label >= 0, weight[label.clamp(min=0)], 0.0).sum()
+    return total / mean_over_processes(counted).clamp(min=TINY)
 
 
 class AuxiliaryHeads(nn.Module):
@@ -167,7 +179,7 @@ class AuxiliaryHeads(nn.Module):
         colour, kind = (labels[:, step // 2 :: step, step // 2 :: step] for labels in (colour, kind))
         objectness = F.binary_cross_entropy_with_logits(logits[:, 0], (colour >= 0).float())
         names = logits[:, 1:].split(self.classes, 1)
-        known = (colour >= 0).sum().clamp(min=1)
+        known = mean_over_processes((colour >= 0).sum().float()).clamp(min=TINY)
         for part, labels in zip(names, (colour, kind), strict=True):
             objectness = objectness + F.cross_entropy(part, labels, ignore_index=-1, reduction="sum") / known
         return objectness

@@ -14,6 +14,9 @@ from samwise_ros.errors import ConfigError
 
 T = TypeVar("T")
 
+LOSSES = ("focal", "dice", "score", "cme", "auxiliary")
+"""Names of what is minimised; see `training.losses`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -22,7 +25,7 @@ class Stage:
     Attributes:
         side_px: side of the square pictures; a multiple of 64.
         frames: length of a clip.
-        batch: clips per step.
+        batch: clips per step, of all processes together.
         steps: optimizer steps.
     """
 
@@ -42,28 +45,38 @@ class Recipe:
     """Everything that decides what a training makes.
 
     Attributes:
-        model: preset to train, from scratch.
+        model: preset to train.
+        start_from: weights file to start from, whose tokenizer is kept; null for fresh weights.
         seed: of the initial weights.
-        first_world: number of the first synthetic world; see `training.samples`.
+        first_world: number of the first synthetic world; see `training.source`.
         learning_rate: at its peak; one cosine down to zero over all stages, see `progress`.
         weight_decay: of AdamW.
         warmup_steps: steps over which the learning rate rises to its peak.
-        auxiliary_weight: of the auxiliary losses.
+        ema_decay: what a step leaves of the averaged weights, 0 to below 1; see `training.ema`.
+        bf16_on_cpu: bfloat16 arithmetic on CPUs too; on CUDA it is always on.
+        loss_weights: of each of `LOSSES`.
         expression_weights: how often each kind of expression is drawn.
         stages: one after the other.
         save_every_s: seconds between two saves of the resumable state.
+        validate_every: steps between two validations.
+        validation_clips: held-out clips in a validation.
     """
 
     model: str
+    start_from: str | None
     seed: int
     first_world: int
     learning_rate: float
     weight_decay: float
     warmup_steps: int
-    auxiliary_weight: float
+    ema_decay: float
+    bf16_on_cpu: bool
+    loss_weights: dict[str, float]
     expression_weights: dict[str, float]
     stages: tuple[Stage, ...]
     save_every_s: float
+    validate_every: int
+    validation_clips: int
 
     @property
     def steps(self) -> int:
@@ -122,6 +135,7 @@ def read_recipe(path: Path) -> Recipe:
     stages = tuple(_fill(Stage, stage, f"a stage of {path}") for stage in values["stages"])
     recipe = _fill(Recipe, {**values, "stages": stages}, f"recipe {path}")
     preset(recipe.model)
+    _check_numbers(recipe, path)
     unknown = set(recipe.expression_weights) - set(EXPRESSION_KINDS)
     if unknown:
         raise ConfigError(
@@ -132,6 +146,35 @@ def read_recipe(path: Path) -> Recipe:
         if stage.side_px % 64 or min(stage.side_px, stage.frames, stage.batch, stage.steps) < 1:
             raise ConfigError(f"{stage} in {path} cannot be, expected positive numbers and a side that 64 divides")
     return recipe
+
+
+def _check_numbers(recipe: Recipe, path: Path) -> None:
+    """Refuse a number that is none or out of range."""
+    least = {
+        "seed": 0,
+        "first_world": 0,
+        "learning_rate": 0,
+        "weight_decay": 0,
+        "warmup_steps": 1,
+        "ema_decay": 0,
+        "save_every_s": 0,
+        "validate_every": 1,
+        "validation_clips": 1,
+    }
+    for name, smallest in least.items():
+        value = getattr(recipe, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < smallest:
+            raise ConfigError(
+                f"recipe {path} has {name} {value!r}, expected a number of at least {smallest}: correct it (YAML takes "
+                "1e-3 for a word, and 1.0e-3 for a number)"
+            )
+    if recipe.ema_decay >= 1:
+        raise ConfigError(f"recipe {path} has ema_decay {recipe.ema_decay}, expected 0 to below 1: take 0.999")
+    if set(recipe.loss_weights) != set(LOSSES):
+        raise ConfigError(
+            f"recipe {path} weighs losses {', '.join(recipe.loss_weights)}, expected exactly {', '.join(LOSSES)}: "
+            "correct loss_weights, with 0 for a loss to be left out"
+        )
 
 
 def _keys(kind: type) -> str:

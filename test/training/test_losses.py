@@ -1,11 +1,12 @@
 """What training minimises, by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from samwise_ros.training.losses import cme_labels, dice_loss, focal_loss, mask_loss, score_loss
+from samwise_ros.training.losses import cme_labels, cme_loss, dice_loss, focal_loss, mask_losses, score_loss
 
 
 def test_focal_loss_of_one_pixel():
@@ -25,13 +26,26 @@ def test_dice_loss_from_perfect_to_wrong():
     assert dice_loss(torch.full((4, 4), -100.0), torch.zeros(4, 4)).item() == pytest.approx(0, abs=1e-5)
 
 
-def test_mask_loss_compares_at_the_masks_size():
+def test_mask_losses_compare_at_the_masks_size():
     mask = torch.zeros(1, 8, 8, dtype=torch.bool)
     mask[:, :4] = True
     logits = torch.full((1, 1, 2, 2), -20.0)
     logits[:, :, 0] = 20.0
-    assert mask_loss(logits, mask) < 0.15
-    assert mask_loss(-logits, mask) > 1
+    right, wrong = mask_losses(logits, mask, 1), mask_losses(-logits, mask, 1)
+    assert right["focal"] < 0.1
+    assert right["dice"] < 0.15
+    assert wrong["focal"] > 1
+    assert wrong["dice"] > 0.8
+
+
+def test_dice_is_of_the_whole_clip():
+    mask = torch.zeros(2, 4, 4, dtype=torch.bool)
+    mask[0] = True
+    logits = torch.full((2, 1, 4, 4), -100.0)
+    logits[0] = 100.0
+    logits[1, 0, 0, 0] = 100.0  # one pixel where the object is not in view
+    assert mask_losses(logits, mask, 2)["dice"].item() == pytest.approx(1 - 33 / 34, abs=1e-5)
+    assert mask_losses(logits, mask, 1)["dice"].item() == pytest.approx((1 - 1 / 2) / 2, abs=1e-5)
 
 
 def test_score_loss_asks_whether_there_is_any_pixel():
@@ -57,3 +71,21 @@ def test_memory_label(columns: tuple[int, int], other_columns: tuple[int, int], 
     logits[0, ..., slice(*columns)] = 1.0
     logits[1, ..., slice(*other_columns)] = 1.0
     assert cme_labels(logits[0], logits[1], torch.tensor([[score]])).tolist() == [label]
+
+
+def checked_frame(other_columns: tuple[int, int], score: float, decision: tuple[float, float]) -> SimpleNamespace:
+    logits = torch.full((2, 1, 1, 20, 20), -1.0)
+    logits[0, ..., :10] = 1.0
+    logits[1, ..., slice(*other_columns)] = 1.0
+    memoryless = SimpleNamespace(mask_logits=logits[1], score_logits=torch.tensor([[score]]))
+    check = SimpleNamespace(memoryless=memoryless, logits=torch.tensor([decision]))
+    return SimpleNamespace(decoded=SimpleNamespace(mask_logits=logits[0]), check=check)
+
+
+def test_decisions_are_weighed_together():
+    same, another = checked_frame((0, 10), 1.0, (2.0, 0.0)), checked_frame((10, 20), 1.0, (2.0, 0.0))
+    ignored = checked_frame((10, 20), -1.0, (9.0, 0.0))
+    right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
+    assert cme_loss([same, another, ignored], 20).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
+    assert cme_loss([another], 20).item() == pytest.approx(wrong, rel=1e-5)
+    assert cme_loss([ignored], 20).item() == 0

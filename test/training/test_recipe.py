@@ -14,7 +14,7 @@ SHIPPED = Path(__file__).parents[2] / "config" / "train_compact.yaml"
 def written(tmp_path: Path, **changes: object) -> Path:
     values = yaml.safe_load(SHIPPED.read_text()) | changes
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump({key: value for key, value in values.items() if value is not None}))
+    path.write_text(yaml.safe_dump({key: value for key, value in values.items() if value != "left out"}))
     return path
 
 
@@ -43,12 +43,16 @@ def test_the_stage_of_a_step(tmp_path):
     ("changes", "message"),
     [
         ({"model": "huge"}, "model preset is 'huge', expected one of compact"),
-        ({"seed": None}, "has keys .*, expected exactly model, seed, .*: add or remove keys"),
+        ({"seed": "left out"}, "has keys .*, expected exactly model, start_from, seed, .*: add or remove keys"),
         ({"sead": 1}, "has keys .*sead.*, expected exactly"),
-        ({"stages": None}, "has no list of stages"),
+        ({"stages": "left out"}, "has no list of stages"),
         ({"stages": [{"side_px": 64}]}, "a stage of .* has keys side_px, expected exactly side_px, frames"),
         ({"stages": [{"side_px": 100, "frames": 1, "batch": 1, "steps": 1}]}, "a side that 64 divides"),
         ({"stages": [{"side_px": 64, "frames": 0, "batch": 1, "steps": 1}]}, "expected positive numbers"),
+        ({"warmup_steps": 0}, "has warmup_steps 0, expected a number of at least 1: correct it"),
+        ({"learning_rate": "1e-3"}, "has learning_rate '1e-3', expected a number .* takes 1e-3 for a word"),
+        ({"ema_decay": 1.0}, "has ema_decay 1.0, expected 0 to below 1"),
+        ({"loss_weights": {"focal": 1.0}}, "weighs losses focal, expected exactly focal, dice, score, cme, auxiliary"),
         ({"expression_weights": {"taste": 1}}, "weighs expressions of kind taste, expected colour, shape"),
     ],
 )

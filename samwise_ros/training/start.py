@@ -1,0 +1,88 @@
+"""The network and the tokenizer that a training starts from. Called by `training.loop`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from samwise_ros.model.build import build_model, find_tokenizer, load_network
+from samwise_ros.model.checkpoint import tokenizer_path
+from samwise_ros.model.published import cache_dir
+from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.text import load_tokenizer
+from samwise_ros.training.recipe import Recipe
+from samwise_ros.training.tokens import train_tokenizer
+
+
+def start_network(recipe: Recipe) -> Samwise:
+    """The network before the first step, on the CPU: of the recipe's weights file, or fresh.
+
+    Args:
+        recipe: says which.
+
+    Returns:
+        The network; its frozen parts take no gradient.
+
+    Raises:
+        CheckpointError: the weights file does not fit.
+    """
+    if recipe.start_from is not None:
+        return load_network(Path(recipe.start_from), recipe.model)
+    torch.manual_seed(recipe.seed)  # the same weights in every process
+    network = build_model(recipe.model)
+    spread_positions(network)
+    return network
+
+
+def find_start_tokenizer(recipe: Recipe, network: Samwise, weights: Path, texts: Iterable[str]) -> Tokenizer:
+    """The tokenizer that the weights to be written will need, put beside them where it is not RoBERTa's own.
+
+    Args:
+        recipe: says what the training starts from.
+        network: to be trained.
+        weights: file that the training will write.
+        texts: a tokenizer is made from these where the training starts from nothing.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+    """
+    own = tokenizer_path(weights)
+    text = network.config.text
+    if not own.is_file():
+        if recipe.start_from is None:
+            train_tokenizer(texts, text.vocab_size, own)
+        else:
+            theirs = find_tokenizer(Path(recipe.start_from), text, cache_dir(None))
+            if theirs != tokenizer_path(Path(recipe.start_from)):
+                return load_tokenizer(theirs, text)
+            load_tokenizer(theirs, text)  # says what is wrong with it
+            shutil.copyfile(theirs, own)
+    return load_tokenizer(own, text)
+
+
+def spread_positions(network: Samwise) -> None:
+    """Start the backbone's position embedding from waves instead of zeros.
+
+    SAM 2 brings a trained embedding. From zeros a small network hardly learns where things are: words of place stay
+    without meaning while the others are learnt.
+
+    Args:
+        network: changed in place.
+    """
+    embed = network.sam.image_encoder.trunk.pos_embed
+    _, width, rows, columns = embed.shape
+    phase = torch.arange(1, width // 4 + 1, dtype=torch.float32)[:, None] * torch.pi / 2
+    down, across = ((torch.arange(n) + 0.5) / n * phase for n in (rows, columns))
+    waves = [
+        *(wave(across)[:, None, :].expand(-1, rows, -1) for wave in (torch.sin, torch.cos)),
+        *(wave(down)[:, :, None].expand(-1, -1, columns) for wave in (torch.sin, torch.cos)),
+    ]
+    with torch.no_grad():
+        embed.copy_(0.5 * torch.cat(waves)[None] / phase.repeat(4, 1)[None, :, :, None].sqrt())

@@ -1,0 +1,49 @@
+"""A recipe that takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from accelerate.state import AcceleratorState
+
+from samwise_ros.training import records, samples, source
+
+SHIPPED = Path(__file__).parents[2] / "config" / "train_compact.yaml"
+
+STAGES = [
+    {"side_px": 64, "frames": 1, "batch": 4, "steps": 4},
+    {"side_px": 64, "frames": 6, "batch": 2, "steps": 2},
+]
+
+WriteRecipe = Callable[..., Path]
+
+
+@pytest.fixture
+def write_recipe(tmp_path: Path) -> WriteRecipe:
+    """Write the shipped recipe with short stages and other changes; "left out" takes a key away."""
+
+    def write(**changes: object) -> Path:
+        values = yaml.safe_load(SHIPPED.read_text())
+        values |= {"stages": STAGES, "warmup_steps": 2, "validation_clips": 1, **changes}
+        path = tmp_path / "recipe.yaml"
+        path.write_text(yaml.safe_dump({key: value for key, value in values.items() if value != "left out"}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def small_run(monkeypatch: pytest.MonkeyPatch):
+    """Make everything around the steps short."""
+    monkeypatch.setattr(samples, "BUFFER_SIZE", 4)
+    monkeypatch.setattr(source, "CORPUS_WORLDS", 3)
+    monkeypatch.setattr(source, "PART_STEPS", 2)
+    monkeypatch.setattr(source, "VALIDATION_FRAMES", 2)
+    monkeypatch.setattr(source, "VALIDATION_SIZE_PX", (48, 64))
+    monkeypatch.setattr(source, "PICTURED_FRAMES", 2)
+    monkeypatch.setattr(records, "LOG_EVERY", 1)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)

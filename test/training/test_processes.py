@@ -1,0 +1,142 @@
+"""Two processes train as one does."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from samwise_ros.model.build import build_model
+from samwise_ros.training import records
+from samwise_ros.training.loop import train
+from samwise_ros.training.objective import Objective
+from samwise_ros.training.processes import GlobalBatchNorm, share_batches, take_part, use_global_batch_norm
+from samwise_ros.training.recipe import LOSSES, Recipe
+from samwise_ros.training.samples import Batch
+from samwise_ros.training.source import SyntheticSource
+
+ROOT = Path(__file__).parents[2]
+TOGETHER = 1e-5
+
+
+SHORT = """
+import sys
+from samwise_ros.cli.main import main
+from samwise_ros.training import samples, source
+samples.BUFFER_SIZE, source.PART_STEPS, source.VALIDATION_FRAMES = 4, 2, 2
+source.VALIDATION_SIZE_PX, source.PICTURED_FRAMES = (48, 64), 2
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command, with what the fixture `small_run` changes."""
+
+
+def run_together(count: int, recipe: Path, out: Path) -> None:
+    """Train with the command, in processes as `accelerate launch` starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": f"{count}", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHORT, "train", "--config", f"{recipe}", "--out", f"{out}"],
+            cwd=ROOT,
+            env={**os.environ, **shared, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "CUDA_VISIBLE_DEVICES": ""},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    try:
+        for process in processes:
+            _, words = process.communicate(timeout=120)
+            assert process.returncode == 0, words
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def read_losses(out: Path) -> list[dict[str, float]]:
+    with (out / "log.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["rate"]]
+    return [{name: float(row[name]) for name in LOSSES if row[name]} for row in rows]
+
+
+@pytest.mark.usefixtures("small_run")
+def test_two_processes_give_the_numbers_of_one(write_recipe, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(records, "LOG_EVERY", 20)
+    stages = [
+        {"side_px": 64, "frames": 1, "batch": 4, "steps": 2},
+        {"side_px": 64, "frames": 6, "batch": 2, "steps": 1},
+    ]
+    recipe, one, two = write_recipe(stages=stages, learning_rate=1.0e-4), tmp_path / "one", tmp_path / "two"
+    train(recipe, one, cpu=True)
+    two.mkdir()
+    shutil.copy(one / "compact.tokenizer.json", two)
+    run_together(2, recipe, two)
+    ((losses,), (losses_together,)) = read_losses(one), read_losses(two)
+    assert losses.keys() == set(LOSSES)
+    assert losses_together == pytest.approx(losses, abs=TOGETHER)
+    alone, together = (torch.load(out / "state.pt", weights_only=True) for out in (one, two))
+    assert len(together["random"]) == 2
+    assert_like(alone, together)
+
+
+def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
+    """Gradients, batch statistics and weights agree."""
+    recipe = Recipe(**{**alone["recipe"], "stages": ()})
+    objective = Objective(build_model("compact"), recipe.loss_weights, SyntheticSource.classes)
+    names = [name for name, parameter in objective.named_parameters() if parameter.requires_grad]
+    assert alone["optimizer"]["state"].keys() == together["optimizer"]["state"].keys()
+    largest = 0.0
+    for index, ours in alone["optimizer"]["state"].items():
+        name = names[index]
+        # Adam's first moments are means of gradients. Where these are nothing but rounding errors, as for the bias of
+        # an attention's keys, Adam makes whole steps of them, so that weights agree on average.
+        gradient = ours["exp_avg"]
+        assert torch.allclose(together["optimizer"]["state"][index]["exp_avg"], gradient, atol=TOGETHER), name
+        largest = max(largest, gradient.abs().max().item())
+        counts = ours["exp_avg_sq"].sqrt() > 1e-5
+        difference = (together["objective"][name] - alone["objective"][name]).abs()
+        assert not counts.any() or difference[counts].mean() < TOGETHER / 10, name
+    assert largest > 1000 * TOGETHER
+    buffers = [name for name in alone["objective"] if "running_" in name]
+    assert buffers
+    for name in buffers:
+        assert torch.allclose(together["objective"][name], alone["objective"][name], atol=TOGETHER), name
+
+
+def make_batch() -> Batch:
+    rows = torch.arange(4)
+    labels = torch.arange(8)[:, None, None]
+    return Batch(rows[:, None, None, None, None].expand(4, 2, 1, 1, 3), labels > 3, labels, labels, list("abcd"))
+
+
+def test_a_part_of_a_batch_has_its_own_clips():
+    part = take_part(make_batch(), 1, 2)
+    assert part.texts == ["c", "d"]
+    assert part.rgb[:, 0, 0, 0, 0].tolist() == [2, 3]
+    assert part.kind.flatten().tolist() == [4, 5, 6, 7]
+    assert part.mask.all()
+
+
+def test_alone_a_process_takes_whole_batches():
+    batch = make_batch()
+    assert [taken is batch for taken in share_batches(iter([batch, batch]))] == [True, True]
+
+
+def test_alone_batch_norm_is_as_usual():
+    torch.manual_seed(0)
+    usual, ours = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    use_global_batch_norm(ours.train())
+    assert type(ours) is GlobalBatchNorm
+    values = torch.randn(2, 3, 4, 4)
+    assert torch.equal(ours(values), usual(values))
