@@ -1,6 +1,7 @@
 """Start a camera that films a made-up world and the node `samwise` on it: `ros2 launch samwise_ros demo.launch.py`.
 
-Then say what to follow: `ros2 topic pub --once text_command std_msgs/msg/String "{data: 'follow the red circle'}"`.
+The camera films for some seconds and then shows its film again and again. Say what to follow:
+`ros2 topic pub --once text_command std_msgs/msg/String "{data: 'follow the violet cone'}"`.
 """
 
 from launch import LaunchDescription

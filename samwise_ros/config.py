@@ -70,11 +70,13 @@ class ModelConfig:
         memory_ffn: hidden width of the memory attention's feed-forward layers.
         adapter_width: hidden channels A of the Cross-Modal Temporal adapters.
         frozen: parts whose pretrained weights stay as they are in training.
+        vision_to_text: whether the adapters let the text look at the image, too.
         object_score: whether the network predicts if the object is in view (video) or takes it for granted (images).
         temporal_attention: whether the adapters have Hierarchical Selective Attention.
         memory_check: whether there is a Conditional Memory Encoder.
 
-    The last three are False in the published single-image model; a weights file says by its keys what it has.
+    The last three are False in the published single-image model; no published model lacks `vision_to_text`, which the
+    paper's ablation leaves out. A weights file says by its keys what it has.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ModelConfig:
     memory_ffn: int = 2048
     adapter_width: int = 256
     frozen: tuple[str, ...] = ("text_encoder", "sam")
+    vision_to_text: bool = True
     object_score: bool = True
     temporal_attention: bool = True
     memory_check: bool = True

@@ -16,7 +16,10 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that choose a model."""
     parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="weights (default: those in the package or in the cache)"
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="weights, or the name of a preset for its own (default: those in the package or in the cache)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
@@ -32,9 +35,13 @@ def build_chosen(args: argparse.Namespace) -> SamwiseSegmenter:
     Raises:
         SamwiseError: there is no such model, device or mode.
     """
+    from samwise_ros.config import PRESETS
     from samwise_ros.model.build import build_segmenter
 
-    return build_segmenter(args.model, weights=args.weights, device=args.device, mode=args.mode)
+    model, weights = args.model, args.weights
+    if weights is not None and str(weights) in PRESETS and not weights.exists():
+        model, weights = str(weights), None
+    return build_segmenter(model, weights=weights, device=args.device, mode=args.mode)
 
 
 def positive_int(text: str) -> int:

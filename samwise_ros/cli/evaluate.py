@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
 
 DATASETS = ("synthetic", "ref-davis", "mevis", "ref-ytvos", "refcoco", "refcoco+", "refcocog")
+
+SUBSET_CLIPS, ALL_CLIPS = 24, 200
+"""Synthetic clips that are measured by default, and with --all."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -26,24 +30,35 @@ def add_parser(commands: Commands) -> None:
     add_model_arguments(parser)
     parser.add_argument("--dataset", choices=DATASETS, default="synthetic", help="default: %(default)s")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--split", default="valid", help="valid, valid_u, val, testA, … (default: %(default)s)")
+    parser.add_argument(
+        "--split",
+        help="synthetic: test, or held-out for combinations never trained on; else valid, valid_u, val, testA, … "
+        "(default: test or valid)",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.zip", help="masks for a server, where the truth is kept")
-    parser.add_argument(
-        "--clips", type=positive_int, default=50, metavar="N", help="synthetic clips (default: %(default)s)"
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--clips", type=positive_int, default=SUBSET_CLIPS, metavar="N", help="synthetic clips (default: %(default)s)"
     )
+    length.add_argument("--all", action="store_true", help=f"all {ALL_CLIPS} synthetic clips")
     parser.add_argument(
-        "--frames", type=positive_int, default=12, metavar="T", help="frames of a synthetic clip (default: %(default)s)"
+        "--frames", type=positive_int, default=16, metavar="T", help="frames of a synthetic clip (default: %(default)s)"
     )
+    parser.add_argument("--json", action="store_true", help="synthetic: print JSON instead of a table")
+    parser.add_argument("--pictures", type=Path, metavar="FILE.png", help="synthetic: draw the best and the worst")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print a table, or write the zip; the data set's folder is checked before the model is built."""
-    if args.dataset == "synthetic":
-        print(_evaluate_synthetic(args))
-        return
     from samwise_ros.errors import ConfigError
 
+    if args.dataset == "synthetic":
+        if args.split not in (None, "test", "held-out"):
+            raise ConfigError(f"split is '{args.split}', expected test or held-out: the synthetic world has no other")
+        print(_evaluate_synthetic(args))
+        return
+    args.split = args.split or "valid"
     if args.data is None:
         raise ConfigError(f"no folder of {args.dataset} was given, expected one that you have: add --data DIR")
     kept = args.dataset == "ref-ytvos" or (args.dataset == "mevis" and args.split == "valid")
@@ -57,13 +72,22 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _evaluate_synthetic(args: argparse.Namespace) -> str:
+    from PIL import Image
     from tqdm import tqdm
 
-    from samwise_ros.evaluation.synthetic import evaluate_clips, format_table
+    from samwise_ros.evaluation.pictures import draw_extremes
+    from samwise_ros.evaluation.synthetic import evaluate_clips, format_table, summarise
 
     segmenter = build_chosen(args)
-    scores = evaluate_clips(segmenter, range(args.clips), frames=args.frames, height_px=480, width_px=640)
-    return format_table(tqdm(scores, total=args.clips, unit="clip", disable=None))
+    count = ALL_CLIPS if args.all else args.clips
+    options = {"frames": args.frames, "height_px": 480, "width_px": 640, "held_out": args.split == "held-out"}
+    scores = evaluate_clips(segmenter, range(count), **options)
+    clips = list(tqdm(scores, total=count, unit="clip", disable=None))
+    if args.pictures:
+        args.pictures.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_extremes(segmenter, clips, **options)).save(args.pictures)
+    summary = summarise(clips)
+    return json.dumps(summary, indent=2) if args.json else format_table(summary)
 
 
 def _write_zip(args: argparse.Namespace) -> None:

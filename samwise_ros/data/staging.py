@@ -13,13 +13,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from samwise_ros.data.expressions import SceneObject
-from samwise_ros.data.filming import Lamp, Materials, Planes, Scene, film
+from samwise_ros.data.colours import sample_colour
+from samwise_ros.data.filming import Film, Lamp, Materials, Planes, Scene, film
 from samwise_ros.data.patterns import PATTERNS
 from samwise_ros.data.raycaster import Eyes, Things
 from samwise_ros.data.sensor import Sensor, expose
-from samwise_ros.data.shapes import COLOUR_HSV, sample_colour
 from samwise_ros.data.solids import SOLIDS
+from samwise_ros.data.tracks import SceneObject
+from samwise_ros.data.vocabulary import COLOURS, HELD_OUT_PAIRS
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,7 +47,11 @@ SKINS = ((0.93, 0.76, 0.65), (0.82, 0.6, 0.45), (0.6, 0.4, 0.27), (0.36, 0.23, 0
 
 TABLE_PATTERNS = ("plain", "wood", "wood", "cloth", "tiles", "checks", "gravel", "print")
 WALL_PATTERNS = ("plain", "plain", "wood", "tiles", "foliage", "print", "cloth", "stripes")
-THING_PATTERNS = ("plain",) * 6 + ("wood", "stripes", "spots", "checks", "cloth")
+THING_PATTERNS = ("plain",) * 6 + ("wood", "stripes", "stripes", "spots", "checks", "cloth")
+
+
+LOOK_AT = 30.0
+"""A camera that comes closer looks at where a thing is in this frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,12 @@ class Prop:
     gloss: float
     route: Route
 
+    @property
+    def can_be_seen_to_spin(self) -> bool:
+        """Whether it turns around itself, and does not look the same all the while."""
+        has_sides = self.kind in ("block", "box", "book", "cup")
+        return self.route.spin != 0 and (has_sides or PATTERNS[self.pattern] not in ("plain", "cloth"))
+
 
 class Stage:
     """One endless scene.
@@ -127,13 +138,16 @@ class Stage:
     Args:
         seed: 0 or more; decides everything but the size of the picture.
         speed_m: the fastest things' way per frame.
+        zoom: how much closer than usual the camera is, to one of the things; 1 or more.
+        held_out: half of the things are pairs of colour and kind, and all patterns variants, that no other stage has.
     """
 
-    def __init__(self, seed: int, *, speed_m: float = 0.02) -> None:
-        self._seed = seed
-        rng = np.random.default_rng([seed, 10])
-        self.props = (*_choose_props(rng, speed_m), *_choose_arms(rng, speed_m))
+    def __init__(self, seed: int, *, speed_m: float = 0.02, zoom: float = 1.0, held_out: bool = False) -> None:
+        self._seed, self._held_out = seed, held_out
+        rng = np.random.default_rng([seed, 10, int(held_out)])
+        self.props = (*_choose_props(rng, speed_m, held_out), *_choose_arms(rng, speed_m))
         self._choose_camera(rng)
+        self._come_closer(zoom)
         self._choose_room(rng)
         self._choose_light(rng)
 
@@ -142,7 +156,7 @@ class Stage:
         """What can be spoken of, whether in view or not."""
         return tuple(prop.thing for prop in self.props if prop.thing is not None)
 
-    def film(self, moments: Floats, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def film(self, moments: Floats, height: int, width: int, device: torch.device) -> tuple[Tensor, Film]:
         """Film some moments.
 
         Args:
@@ -152,15 +166,14 @@ class Stage:
             device: where to film.
 
         Returns:
-            (F, H, W, 3) uint8 sRGB, and (F, H, W) uint8: 0 background (arms are), k the visible pixels of object k.
+            (F, H, W, 3) uint8 sRGB, and what it was made of; owners 1..N are the objects, those above are arms.
         """
         filmed = film(self.scene(moments, device), self.eyes(moments, height, width, device))
         shape = (height, width, 3)
         noise = np.stack([self._rng(11, t).standard_normal(shape, np.float32) for t in moments])
         frames = len(moments)
         sensor = Sensor(*(_repeat(value, frames, device) for value in self._sensor))
-        picture = expose(filmed.light, sensor, torch.from_numpy(noise).to(device))
-        return picture, torch.where(filmed.owner <= len(self.objects), filmed.owner, 0)
+        return expose(filmed.light, sensor, torch.from_numpy(noise).to(device)), filmed
 
     def scene(self, moments: Floats, device: torch.device) -> Scene:
         """The things, the room and the light at some moments (F,)."""
@@ -228,6 +241,12 @@ class Stage:
         self._sway_frames, self._sway_phase = rng.uniform(40, 160, 3), rng.random(3)
         self._shake = float(rng.uniform(0, 0.002)) * (rng.random() < 0.5)
 
+    def _come_closer(self, zoom: float) -> None:
+        rng = self._rng(13, 0)
+        places = [prop.route.at(np.array([LOOK_AT]))[0] for prop in self.props if prop.thing]
+        self._distance /= zoom
+        self._target += (1 - 1 / zoom) * (places[int(rng.integers(len(places)))] - self._target)
+
     def _choose_room(self, rng: np.random.Generator) -> None:
         on_floor = rng.random() < 0.3
         table = (math.inf, math.inf) if on_floor else tuple(rng.uniform(0.38, 0.8, 2))
@@ -238,7 +257,8 @@ class Stage:
         along = [(0, 1, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1)]
         half = [table, inf, inf, inf]
         self._planes = tuple(np.array(value, np.float32) for value in (place, across, along, half))
-        patterns = [_pattern(rng, TABLE_PATTERNS), *(_pattern(rng, WALL_PATTERNS) for _ in range(3))]
+        patterns = [_pattern(rng, TABLE_PATTERNS, self._held_out)]
+        patterns += [_pattern(rng, WALL_PATTERNS, self._held_out) for _ in range(3)]
         first = np.stack([_surface_colour(rng) for _ in patterns])
         second = first * rng.uniform(0.45, 1.25, (len(patterns), 1)) * rng.uniform(0.9, 1.1, first.shape)
         scale = [rng.uniform(1.5, 5), *rng.uniform(0.5, 1.5, 3)]
@@ -266,23 +286,34 @@ class Stage:
         )
 
 
-def _choose_props(rng: np.random.Generator, speed_m: float) -> list[Prop]:
+def _choose_props(rng: np.random.Generator, speed_m: float, held_out: bool) -> list[Prop]:
     """Choose 3 to 8 things, many of them alike in kind or colour, apart from one another."""
     props: list[Prop] = []
-    kinds, colours, sizes = list(EXTENTS_M), list(COLOUR_HSV), list(SIZES)
     for index in range(1, int(rng.integers(3, 9)) + 1):
-        kind, colour, size = str(rng.choice(kinds)), str(rng.choice(colours)), str(rng.choice(sizes))
-        twins = [prop.thing for prop in props if prop.thing is not None]
-        if twins:
-            twin, draw = twins[int(rng.integers(len(twins)))], rng.random()
-            kind = twin.kind if draw < 0.42 else kind
-            colour = twin.colour if 0.3 < draw < 0.7 else colour
-        thing = SceneObject(index, kind, colour, size)
+        colour, kind = _choose_look([prop.thing for prop in props if prop.thing is not None], rng, held_out)
+        size, material = str(rng.choice(list(SIZES))), str(rng.choice(THING_PATTERNS))
+        thing = SceneObject(index, kind, colour, size, material)
         scale = SIZES[size] * rng.uniform(0.94, 1.06)
         x, y, z = (scale * extent * rng.uniform(0.92, 1.08) for extent in EXTENTS_M[kind])
         half = (z, z, z) if kind == "ball" else (x, x, z) if kind not in ("box", "book", "cup", "block") else (x, y, z)
-        props.append(Prop(thing, kind, half, *_skin(rng, colour), _choose_route(rng, props, half, kind, speed_m)))
+        skin = _skin(rng, colour, material, held_out)
+        props.append(Prop(thing, kind, half, *skin, _choose_route(rng, props, half, kind, speed_m)))
     return props
+
+
+def _choose_look(others: list[SceneObject], rng: np.random.Generator, held_out: bool) -> tuple[str, str]:
+    """A colour and kind, often one of them that of another thing; held-out pairs come in held-out stages alone."""
+    while True:
+        kind, colour = str(rng.choice(list(EXTENTS_M))), str(rng.choice(COLOURS))
+        if others:
+            twin, draw = others[int(rng.integers(len(others)))], rng.random()
+            kind = twin.kind if draw < 0.42 else kind
+            colour = twin.colour if 0.3 < draw < 0.7 else colour
+        if held_out and rng.random() < 0.5:
+            pairs = sorted(pair for pair in HELD_OUT_PAIRS if colour == pair[0] or kind == pair[1])
+            return pairs[int(rng.integers(len(pairs)))]
+        if held_out or (colour, kind) not in HELD_OUT_PAIRS:
+            return colour, kind
 
 
 def _choose_route(
@@ -308,22 +339,22 @@ def _choose_route(
 
 
 def _draft_route(rng: np.random.Generator, kind: str, speed_m: float) -> Route:
-    """Half of the routes stand still; the others go along a line, arrive, start late, rise or spin."""
+    """Nearly half of the routes stand still; the others go along a line, arrive, start late, rise or spin."""
     place = (float(rng.uniform(-0.27, 0.27)), float(rng.uniform(-0.22, 0.22)))
     yaw = float(rng.uniform(-math.pi, math.pi))
     speed, style = speed_m * float(rng.uniform(0.35, 1.0)), rng.random()
-    start = float(rng.choice([0, 0, rng.uniform(4, 14)]))
+    start = float(rng.choice([0, rng.uniform(6, 40)]))
     sideways = rng.choice([0.0, math.pi]) + rng.normal(0, 0.12)
     line = float(rng.choice([sideways, sideways + math.pi / 2, rng.uniform(-math.pi, math.pi)]))
     rolls = kind == "ball"
-    if style < 0.45:
+    if style < 0.42:
         return Route(place, yaw=yaw)
-    if style < 0.75:
+    if style < 0.66:
         reach = float(rng.uniform(0.12, 0.4))
         return Route(place, line, reach, speed, start, yaw=yaw, rolls=rolls)
     if style < 0.84:
         reach = float(rng.uniform(0.7, 1.0))
-        return Route(place, float(sideways), reach, 2 * speed, float(rng.uniform(0, 6)), True, yaw=yaw, rolls=rolls)
+        return Route(place, float(sideways), reach, 2 * speed, float(rng.uniform(0, 20)), True, yaw=yaw, rolls=rolls)
     if style < 0.92:
         return Route(place, speed=0.7 * speed, start=start, lift=float(rng.uniform(0.08, 0.2)), yaw=yaw)
     return Route(place, yaw=yaw, start=start, spin=float(rng.choice([-1, 1]) * rng.uniform(0.08, 0.3)))
@@ -348,23 +379,28 @@ def _choose_arms(rng: np.random.Generator, speed_m: float) -> list[Prop]:
     return [Prop(None, "arm", (float(x), float(y), float(z)), skin, skin, 0, 1.0, 0.05, route)]
 
 
-def _skin(rng: np.random.Generator, colour: str) -> tuple[Floats, Floats, int, float, float]:
+def _skin(
+    rng: np.random.Generator, colour: str, material: str, held_out: bool
+) -> tuple[Floats, Floats, int, float, float]:
     """First and second colour, pattern, its scale and the gloss of a thing that a person would call `colour`."""
-    name = str(rng.choice(THING_PATTERNS))
     first = np.array(sample_colour(colour, rng))
     # A pattern's second colour is a shade of the first, or white where the name stays true.
-    white = name in ("stripes", "spots", "checks") and colour not in ("white", "grey", "black") and rng.random() < 0.3
-    second = np.full(3, 0.95) if white else first * rng.uniform(0.55, 1.1)
-    if white and name == "checks":
-        second = first * 0.7
+    white = material in ("stripes", "spots") and colour not in ("white", "grey", "yellow") and rng.random() < 0.4
+    if white:
+        second = np.full(3, 0.95)
+    elif material == "plain":
+        second = first * rng.uniform(0.7, 1.1)
+    else:
+        second = first + rng.uniform(0.16, 0.3) if first.max() < 0.4 else first * rng.uniform(0.4, 0.68)
     gloss = float(rng.choice([0.03, 0.15, 0.5]))
-    return _linear(first), _linear(second), _pattern(rng, (name,)), float(rng.uniform(4, 9)), gloss
+    return _linear(first), _linear(second), _pattern(rng, (material,), held_out), float(rng.uniform(4, 9)), gloss
 
 
-def _pattern(rng: np.random.Generator, names: tuple[str, ...]) -> int:
+def _pattern(rng: np.random.Generator, names: tuple[str, ...], held_out: bool) -> int:
+    """One variant of one of these patterns; the last of each is for held-out stages."""
     name = str(rng.choice(names))
-    alike = [index for index, other in enumerate(PATTERNS) if other == name]
-    return int(rng.choice(alike))
+    *usual, last = [index for index, other in enumerate(PATTERNS) if other == name]
+    return last if held_out else int(rng.choice(usual))
 
 
 def _surface_colour(rng: np.random.Generator) -> Floats:

@@ -1,53 +1,41 @@
-"""A seeded world of simple solids, filmed: video with referring expressions and exact masks.
+"""The synthetic world: video of things on a table with referring expressions and exact masks.
 
-The training set of the `compact` model (`render_clip`) and the demo's camera (`World.frame`). Every picture is a
-pure function of the seed and the frame number, so a clip can be made again instead of being stored.
+What `compact` is trained and measured on (`render_clip`), and the demo's camera (`World.frame`). Every picture is a
+function of the seed and the frame number, so a clip can be made again instead of being stored. Seeds below
+FIRST_TRAINING_SEED are for tests; held-out worlds show pairs of colour and kind, patterns and phrasings that are never
+trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from samwise_ros.data.casting import Path, choose_objects, choose_paths
-from samwise_ros.data.compositing import Sensor, draw_shadow, draw_sprite
-from samwise_ros.data.expressions import (
-    COLOURS,
-    EXPRESSION_KINDS,
-    KINDS,
-    Expression,
-    SceneObject,
-    Tracks,
-    describe,
-)
-from samwise_ros.data.scenery import paint_backdrop
-from samwise_ros.data.shapes import Bytes, Camera, Solid, Sprite, render_sprite, sample_colour
+from samwise_ros.data.expressions import Expression, describe
+from samwise_ros.data.staging import Stage
+from samwise_ros.data.tracks import Floats, SceneObject, Tracks
 from samwise_ros.errors import DatasetError
-
-__all__ = [
-    "COLOURS",
-    "EXPRESSION_KINDS",
-    "FIRST_TRAINING_SEED",
-    "KINDS",
-    "Clip",
-    "Expression",
-    "SceneObject",
-    "World",
-    "render_clip",
-]
 
 FIRST_TRAINING_SEED = 1_000_000
 """Seeds from here on are for training; those below are for validation, tests and the demo."""
 
 MIN_SIDE_PX = 32
-MAX_SPEED = 0.02
+SPEED_M = 0.02
+"""Usual way of the fastest things per frame."""
 
-_SIZES = {"small": 0.115, "medium": 0.165, "large": 0.235}
-_MARGIN = 0.04
+LAST_EVENT = 80
+"""Things begin to move, or come into view, before this frame."""
+
+PIXELS_AT_ONCE = 1_300_000
+"""Four pictures of 640x480 are filmed together; more would be no faster on a CPU."""
+
+CPU = torch.device("cpu")
+Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,7 @@ class Clip:
         rgb: (T, H, W, 3) uint8, RGB.
         instances: (T, H, W) uint8, 0 background, k the visible pixels of object k.
         objects: the objects of the scene, whether in view or not.
-        expressions: what is true of exactly one of them (or of none) over the whole clip.
+        expressions: what is true of exactly one of them (or of none).
     """
 
     rgb: Bytes
@@ -67,57 +55,63 @@ class Clip:
     expressions: tuple[Expression, ...]
 
     def mask(self, expression: Expression) -> npt.NDArray[np.bool_]:
-        """Return (T, H, W) bool: the pixels that `expression` refers to; all False if it is true of nothing."""
+        """Return (T, H, W) bool: the pixels that `expression` refers to; all False where it is true of nothing."""
         if expression.object_index == 0:
             return np.zeros(self.instances.shape, bool)
-        return np.asarray(self.instances == expression.object_index)
-
-
-@dataclass(frozen=True, slots=True)
-class _Actor:
-    """An object, its picture and its path; `scale` is its size as a share of the picture's shorter side."""
-
-    thing: SceneObject
-    sprite: Sprite
-    path: Path
-    scale: float
+        mask = np.asarray(self.instances == expression.object_index)
+        mask[: expression.since] = False
+        return mask
 
 
 class World:
-    """One endless scene.
+    """One endless scene and its camera.
 
     Args:
         seed: 0 or more; decides everything but the size of the picture.
         height: rows of the picture, at least 32.
         width: columns of the picture, at least 32.
-        max_speed: way of the fastest object per frame, as a share of the picture's width, above 0, at most 0.1.
+        speed_m: way of the fastest things per frame, above 0, at most 0.1.
+        zoom: how much closer than usual the camera is, to one of the things; 1 or more.
+        held_out: show held-out combinations.
+        device: where to film.
 
     Raises:
         DatasetError: an argument is out of its range.
     """
 
-    def __init__(self, seed: int, *, height: int, width: int, max_speed: float = MAX_SPEED) -> None:
-        _check_arguments(seed, height, width, max_speed)
-        self._seed, self._height, self._width = seed, height, width
-        rng = np.random.default_rng([seed, 0])
-        self._horizon = float(rng.uniform(0.12, 0.3)) if rng.random() < 0.65 else -0.3
-        pitch = rng.uniform(0.4, 0.8)
-        azimuth, altitude = rng.uniform(-np.pi * 0.95, -np.pi * 0.05), rng.uniform(0.7, 1.15)
-        level = float(np.cos(altitude))
-        light = (float(np.cos(azimuth)) * level, float(np.sin(altitude)), float(np.sin(azimuth)) * level)
-        self._camera = Camera(float(pitch), light, float(rng.uniform(0.42, 0.6)))
-        self._perspective = float(rng.uniform(0.2, 0.5))
-        self._sway = rng.uniform(0.0, 0.008, 2) * (rng.random() < 0.5)
-        self._sway_period = rng.uniform(150, 400, 2)
-        self._shake = float(rng.uniform(0, 0.0008)) * (rng.random() < 0.4)
-        self._actors = self._cast(rng, max_speed)
-        self._sensor = Sensor(rng, seed, height, width)
-        self._paint()
+    def __init__(
+        self,
+        seed: int,
+        *,
+        height: int,
+        width: int,
+        speed_m: float = SPEED_M,
+        zoom: float = 1.0,
+        held_out: bool = False,
+        device: torch.device = CPU,
+    ) -> None:
+        _check_arguments(seed, height, width, speed_m)
+        self._seed, self._height, self._width, self._device = seed, height, width, device
+        self._held_out = held_out
+        self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out)
 
     @property
     def objects(self) -> tuple[SceneObject, ...]:
         """The objects of the scene, whether in view or not."""
-        return tuple(actor.thing for actor in self._actors)
+        return self._stage.objects
+
+    @cached_property
+    def events(self) -> tuple[int, ...]:
+        """Frames in which something begins to move or comes into view, in rising order; frame 0 is none."""
+        t = np.arange(LAST_EVENT, dtype=np.float64)
+        place = np.stack([prop.route.at(t) for prop in self._stage.props[: len(self.objects)]], 1)
+        moves = np.abs(np.diff(place, axis=0)).max(-1) > 1e-5
+        begins = moves[1:] & ~moves[:-1]
+        seen_at = self._project(t, place)
+        inside = np.asarray((np.abs(seen_at / [self._width, self._height] - 0.5) < 0.53).all(-1))
+        enters = inside[1:] & ~inside[:-1]
+        happens = [np.flatnonzero(event.any(1)) + 1 for event in (begins, enters)]
+        return tuple(np.unique(np.concatenate(happens)).tolist())
 
     def frame(self, t: int) -> tuple[Bytes, Bytes]:
         """Film one moment.
@@ -133,18 +127,20 @@ class World:
         """
         if t < 0:
             raise DatasetError(f"frame {t} was asked for, expected 0 or more: a world begins with frame 0")
-        offset = self._camera_offset(np.array([t], np.float64))[0] * [self._width, self._height]
-        centre = np.array(self._backdrop.shape[1::-1]) / 2 - 0.5 - offset
-        size = (self._width, self._height)
-        rgb = np.asarray(cv2.getRectSubPix(self._backdrop, size, (centre[0], centre[1])), np.uint8)
-        instances = np.zeros((self._height, self._width), np.uint8)
-        feet, scales = self._poses(np.array([t], np.float64))
-        order = np.argsort(feet[0, :, 1], kind="stable")
-        for i in order:
-            draw_shadow(rgb, self._actors[i].sprite, self._camera, feet[0, i], scales[0, i])
-        for i in order:
-            draw_sprite(rgb, instances, self._actors[i].thing.index, self._actors[i].sprite, feet[0, i], scales[0, i])
-        return self._sensor.expose(rgb, t), instances
+        rgb, instances, _ = self._film(np.array([t], np.float64))
+        return rgb[0], instances[0]
+
+    def film(self, moments: Floats) -> tuple[Bytes, Bytes]:
+        """Film some moments.
+
+        Args:
+            moments: (T,) numbers of frames, 0 or more; they need not be whole or in order.
+
+        Returns:
+            rgb (T, H, W, 3) uint8, and instances (T, H, W) uint8, as `frame` returns them.
+        """
+        rgb, instances, _ = self._film(moments)
+        return rgb, instances
 
     def expressions(self, start: int, stop: int) -> tuple[Expression, ...]:
         """Say what holds throughout frames start..stop-1.
@@ -159,16 +155,15 @@ class World:
         Raises:
             DatasetError: the range is empty or starts below 0.
         """
-        if not 0 <= start < stop:
-            raise DatasetError(f"frames {start}..{stop - 1} are not a range: start must be 0 or more and below stop")
-        return self._describe(start, (self.frame(t)[1] for t in range(start, stop)))
+        return self.clip(start, stop - start).expressions
 
-    def clip(self, start: int, frames: int) -> Clip:
+    def clip(self, start: int, frames: int, stride: int = 1) -> Clip:
         """Film a few frames and say what holds throughout them.
 
         Args:
             start: first frame, 0 or more.
             frames: length of the clip, at least 1.
+            stride: from one frame of the clip to the next, at least 1: a slower camera.
 
         Returns:
             The clip and its expressions.
@@ -176,89 +171,84 @@ class World:
         Raises:
             DatasetError: the range is empty or starts below 0.
         """
-        if start < 0 or frames < 1:
+        return self.clips([start], frames, stride)[0]
+
+    def clips(self, starts: Sequence[int], frames: int, stride: int = 1) -> list[Clip]:
+        """Film some clips at once, which is faster than one after the other; see `clip`."""
+        if min(starts) < 0 or frames < 1 or stride < 1:
             raise DatasetError(
-                f"a clip of {frames} frames from frame {start} on was asked for, expected 1 or more, from 0 or later on"
+                f"a clip of {frames} frames at stride {stride} from frame {min(starts)} on was asked for, "
+                "expected 1 or more of both, from 0 or later on"
             )
-        rgb, instances = (np.stack(parts) for parts in zip(*map(self.frame, range(start, start + frames)), strict=True))
-        return Clip(rgb, instances, self.objects, self._describe(start, instances))
+        moments = np.array(starts, np.float64)[:, None] + stride * np.arange(frames)
+        filmed = self._film(moments.ravel())
+        clips = []
+        for start, when, *parts in zip(starts, moments, *(np.split(part, len(starts)) for part in filmed), strict=True):
+            rgb, instances, silhouettes = parts
+            rng = np.random.default_rng([self._seed, 4, start, frames, stride])
+            tracks = self._measure(when, instances, silhouettes)
+            clips.append(Clip(rgb, instances, self.objects, describe(tracks, rng, held_out=self._held_out)))
+        return clips
 
-    def _cast(self, rng: np.random.Generator, max_speed: float) -> tuple[_Actor, ...]:
-        """Choose the objects and their paths, and trace their pictures."""
-        things = choose_objects(rng)
-        paths = choose_paths(rng, len(things), max(self._horizon, 0.0) + 0.2, max_speed)
-        zoom = float(rng.uniform(0.95, 1.7)) * (1.5 - 0.08 * len(things))
-        actors: list[_Actor] = []
-        for thing, path in zip(things, paths, strict=True):
-            wide, high, deep = (1 + rng.uniform(-0.08, 0.08, 3) * (thing.kind != "ball")).tolist()
-            yaw = float(rng.uniform(-1, 1)) * (1.0 if thing.kind == "cup" else np.pi)
-            gloss = float(rng.choice([0.05, 0.25, 0.6]))
-            band = float(rng.choice([0.0, 0.0, 1.0])) * (thing.colour not in ("white", "grey", "black", "orange"))
-            solid = Solid(thing.kind, (wide, high, deep), yaw, sample_colour(thing.colour, rng), gloss, band)
-            scale = zoom * _SIZES[thing.size] * float(rng.uniform(0.97, 1.03))
-            largest = scale * float(self._nearness(np.array(path.middle[1] + path.reach[1])))
-            px_per_unit = min(max(largest * min(self._height, self._width), 8.0), 160.0)
-            actors.append(_Actor(thing, render_sprite(solid, self._camera, px_per_unit), path, scale))
-        return tuple(actors)
+    def _film(self, moments: Floats) -> tuple[Bytes, Bytes, Floats]:
+        """Pictures, instances and silhouettes (T, N) in pixels; a few moments at once, since each costs memory."""
+        count, parts = len(self.objects), []
+        at_once = max(1, PIXELS_AT_ONCE // (self._height * self._width))
+        for first in range(0, len(moments), at_once):
+            rgb, filmed = self._stage.film(moments[first : first + at_once], self._height, self._width, self._device)
+            instances = torch.where(filmed.owner <= count, filmed.owner, 0)
+            parts.append((rgb, instances, filmed.silhouette[:, :count].double()))
+        pictures, owners, silhouettes = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+        return pictures.numpy(), owners.numpy(), silhouettes.numpy()
 
-    def _nearness(self, foot_y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Factor on sizes at a height in the picture: 1 at the bottom."""
-        return np.asarray(1.0 - self._perspective * (0.95 - foot_y))
-
-    def _camera_offset(self, t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """How far the picture is shifted, (T, 2), as shares of width and height."""
-        sway = self._sway * np.sin(2 * np.pi * t[:, None] / self._sway_period)
-        return np.asarray(sway + self._shake * np.sin(t[:, None] * [2.1, 2.9]))
-
-    def _poses(self, t: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Feet (T, N, 2) in pixels and sizes (T, N) in pixels per unit."""
-        feet = np.stack([actor.path.at(t) for actor in self._actors], axis=1)
-        scales = np.array([actor.scale for actor in self._actors]) * self._nearness(feet[:, :, 1])
-        feet = (feet + self._camera_offset(t)[:, None]) * [self._width, self._height] - 0.5
-        return feet, scales * min(self._height, self._width)
-
-    def _paint(self) -> None:
-        """Paint the ground and wall, with a margin for the moving camera."""
-        margin = [2 * int(np.ceil(_MARGIN * side)) for side in (self._height, self._width)]
-        rng = np.random.default_rng([self._seed, 2])
-        self._backdrop = paint_backdrop(rng, self._height + margin[0], self._width + margin[1], self._horizon)
-
-    def _describe(self, start: int, instances: Iterable[Bytes]) -> tuple[Expression, ...]:
-        """Expressions over the frames from `start` on, whose instance pictures are given."""
-        tracks = self._measure(start, instances)
-        return describe(tracks, np.random.default_rng([self._seed, 4, start, start + len(tracks.share)]))
-
-    def _measure(self, start: int, instances: Iterable[Bytes]) -> Tracks:
-        """Where the objects are over the frames from `start` on."""
-        sprites = [actor.sprite for actor in self._actors]
-        area, x, y = np.stack([_count_pixels(picture, len(sprites)) for picture in instances], axis=1)
-        t = np.arange(start, start + len(area), dtype=np.float64)
-        feet, scales = self._poses(t)
-        centre = feet + scales[:, :, None] * np.array([sprite.centre for sprite in sprites]) * [1, -1]
-        offset_px = self._camera_offset(t)[:, None] * [self._width, self._height]
+    def _measure(self, moments: Floats, instances: Bytes, silhouettes: Floats) -> Tracks:
+        """Where the objects are."""
+        props = self._stage.props[: len(self.objects)]
+        area, x, y = np.stack([_count_pixels(picture, len(props)) for picture in instances], axis=1)
+        half = np.array([prop.half_m for prop in props])
+        foot = np.stack([prop.route.at(moments) for prop in props], 1)
+        middle = foot + [0, 0, 1] * half
+        seen_at, foot_at = (self._project(moments, points) for points in (middle, foot))
+        still = np.full_like(moments, moments[len(moments) // 2])
+        size = [self._width, self._height]
         return Tracks(
             objects=self.objects,
-            leaves=np.array([actor.path.leaves for actor in self._actors]),
             share=area / (self._height * self._width),
-            whole=area / (scales * [sprite.size for sprite in sprites]) ** 2,
-            x=np.where(area > 0, x, centre[:, :, 0]) / self._width,
-            y=np.where(area > 0, y, centre[:, :, 1]) / self._height,
-            foot_y=feet[:, :, 1] / self._height,
-            size=scales * [sprite.size for sprite in sprites] / self._width,
-            extent=scales * [sprite.extent for sprite in sprites] / self._width,
-            way=centre / self._width,
-            own_way=(centre - offset_px) / self._width,
+            whole=area / np.maximum(silhouettes, 1),
+            x=np.where(area > 0, x, seen_at[..., 0]) / self._width,
+            y=np.where(area > 0, y, seen_at[..., 1]) / self._height,
+            foot_y=(foot_at / size)[..., 1],
+            size=np.sqrt(silhouettes) / self._width,
+            ground_m=self._ground(still[:1], foot),
+            half_m=half,
+            way=seen_at / self._width,
+            own_way=self._project(still, middle) / self._width,
+            spins=np.array([prop.can_be_seen_to_spin and prop.route.start <= moments[0] for prop in props]),
+            rolls=np.array([prop.route.rolls for prop in props]),
         )
 
+    def _project(self, moments: Floats, points: Floats) -> Floats:
+        """Where points (T, P, 3) are in the picture: (T, P, 2) pixels."""
+        eyes = self._stage.eyes(moments, self._height, self._width, CPU)
+        return np.asarray(eyes.project(torch.from_numpy(points).float()).double())
 
-def render_clip(seed: int, *, frames: int, height: int, width: int) -> Clip:
-    """Film the first frames of the world of one seed.
+    def _ground(self, moment: Floats, points: Floats) -> Floats:
+        """Points (..., 3) as to the right, away and up, for the camera of one moment (1,)."""
+        ahead = self._stage.eyes(moment, self._height, self._width, CPU).turn[0, :2, 2].double().numpy()
+        ahead /= np.linalg.norm(ahead)
+        right = np.array([ahead[1], -ahead[0]])
+        return np.stack((points[..., :2] @ right, points[..., :2] @ ahead, points[..., 2]), -1)
+
+
+def render_clip(seed: int, *, frames: int, height: int, width: int, held_out: bool = False) -> Clip:
+    """Film some frames of the world of one seed: from the first on, or where something happens in their midst.
 
     Args:
-        seed: 0 or more; FIRST_TRAINING_SEED and above are for training.
+        seed: 0 or more; FIRST_TRAINING_SEED and above are for training. Odd ones wait for something to happen.
         frames: length of the clip, at least 1.
         height: rows of the picture, at least 32.
         width: columns of the picture, at least 32.
+        held_out: show held-out combinations.
 
     Returns:
         The clip and its expressions.
@@ -266,10 +256,13 @@ def render_clip(seed: int, *, frames: int, height: int, width: int) -> Clip:
     Raises:
         DatasetError: an argument is out of its range.
     """
-    return World(seed, height=height, width=width).clip(0, frames)
+    world = World(seed, height=height, width=width, held_out=held_out)
+    events = world.events
+    start = max(0, events[seed % len(events)] - frames // 3) if seed % 2 and events else 0
+    return world.clip(start, frames)
 
 
-def _check_arguments(seed: int, height: int, width: int, max_speed: float) -> None:
+def _check_arguments(seed: int, height: int, width: int, speed_m: float) -> None:
     """Raise DatasetError unless a world can be made of these."""
     if seed < 0:
         raise DatasetError(f"seed is {seed}, expected 0 or more: choose another seed")
@@ -278,11 +271,11 @@ def _check_arguments(seed: int, height: int, width: int, max_speed: float) -> No
             f"picture is {width} x {height} pixels, expected at least {MIN_SIDE_PX} x {MIN_SIDE_PX}: "
             "choose a larger width or height"
         )
-    if not 0 < max_speed <= 0.1:
-        raise DatasetError(f"max_speed is {max_speed}, expected above 0 and at most 0.1 picture widths per frame")
+    if not 0 < speed_m <= 0.1:
+        raise DatasetError(f"speed_m is {speed_m}, expected above 0 and at most 0.1 metres per frame")
 
 
-def _count_pixels(instances: Bytes, count: int) -> npt.NDArray[np.float64]:
+def _count_pixels(instances: Bytes, count: int) -> Floats:
     """Area, mean column and mean row, (3, count), of the objects' visible pixels in one frame; 0 without any."""
     row, column = np.nonzero(instances)
     owner = instances[row, column] - 1

@@ -1,26 +1,73 @@
-"""J on held-out clips of the synthetic world, frame by frame as a robot sees them. Called by `samwise evaluate`."""
+"""J&F on held-out clips of the synthetic world, frame by frame as a robot sees them. Called by `samwise evaluate`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from samwise_ros.data.synthetic import EXPRESSION_KINDS, FIRST_TRAINING_SEED, Clip, Expression, render_clip
+from samwise_ros.data.expressions import Expression
+from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, render_clip
+from samwise_ros.data.vocabulary import EXPRESSION_KINDS
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.errors import DatasetError
-from samwise_ros.evaluation.jf import object_to_mask, region_similarity
+from samwise_ros.evaluation.jf import contour_accuracy, object_to_mask, region_similarity
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.types import Frame
 
-ABSENT = "absent"
-"""Row of the expressions that are true of nothing in view."""
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How well one expression was answered; J, F and shares are 0..1, means over the clip's frames.
+
+    Attributes:
+        expression: what was asked.
+        j: region similarity.
+        f: contour accuracy.
+        empty: share of frames with an empty mask.
+    """
+
+    expression: Expression
+    j: float
+    f: float
+    empty: float
+
+    @property
+    def jf(self) -> float:
+        """J&F."""
+        return (self.j + self.f) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClipScores:
+    """What came of one clip, all its expressions being followed at once.
+
+    Attributes:
+        seed: of the clip.
+        judged: one expression of each kind.
+        frames: length of the clip.
+        tracking_s: time that its frames took, without filming and judging.
+    """
+
+    seed: int
+    judged: tuple[Judged, ...]
+    frames: int
+    tracking_s: float
 
 
 def evaluate_clips(
-    segmenter: Segmenter[Any, Any, Any], seeds: Iterable[int], *, frames: int, height_px: int, width_px: int
-) -> Iterator[dict[str, float]]:
+    segmenter: Segmenter[Any, Any, Any],
+    seeds: Iterable[int],
+    *,
+    frames: int,
+    height_px: int,
+    width_px: int,
+    held_out: bool = False,
+) -> Iterator[ClipScores]:
     """Track through held-out clips, in each one expression of every kind that it has.
 
     Args:
@@ -29,9 +76,10 @@ def evaluate_clips(
         frames: length of a clip.
         height_px: rows of the camera image.
         width_px: columns of the camera image.
+        held_out: show held-out combinations of colour and kind, patterns and phrasings.
 
     Yields:
-        For each clip, by kind of expression (or `ABSENT`), the mean J over the clip's frames, 0..1.
+        The scores of each clip.
 
     Raises:
         DatasetError: a seed is one of the training set's.
@@ -39,45 +87,89 @@ def evaluate_clips(
     for seed in seeds:
         if seed >= FIRST_TRAINING_SEED:
             raise DatasetError(f"seed {seed} belongs to the training set, expected one below {FIRST_TRAINING_SEED}")
-        clip = render_clip(seed, frames=frames, height=height_px, width=width_px)
-        yield _evaluate_clip(segmenter, clip, one_per_kind(clip.expressions))
+        clip = render_clip(seed, frames=frames, height=height_px, width=width_px, held_out=held_out)
+        asked = one_per_kind(clip.expressions)
+        masks, tracking_s = track_expressions(segmenter, clip, asked)
+        judged = tuple(_judge(clip, *pair) for pair in zip(asked, masks, strict=True))
+        yield ClipScores(seed, judged, frames, tracking_s)
 
 
-def one_per_kind(expressions: Iterable[Expression]) -> dict[str, Expression]:
-    """The first expression of each kind; those true of nothing make a kind of their own."""
+def one_per_kind(expressions: Iterable[Expression]) -> list[Expression]:
+    """The first expression of each kind, in the order of EXPRESSION_KINDS."""
     chosen: dict[str, Expression] = {}
     for expression in expressions:
-        chosen.setdefault(expression.kind if expression.object_index else ABSENT, expression)
-    return chosen
+        chosen.setdefault(expression.kind, expression)
+    return [chosen[kind] for kind in EXPRESSION_KINDS if kind in chosen]
 
 
-def format_table(scores: Iterable[dict[str, float]]) -> str:
-    """Mean J by kind.
+def track_expressions(
+    segmenter: Segmenter[Any, Any, Any], clip: Clip, expressions: Sequence[Expression]
+) -> tuple[npt.NDArray[np.bool_], float]:
+    """Follow some expressions through a clip, all at once.
 
     Args:
-        scores: from `evaluate_clips`.
+        segmenter: the model.
+        clip: the video.
+        expressions: N of them.
 
     Returns:
-        A Markdown table, a row per kind and one for the mean over all expressions.
+        Masks (N, T, H, W), and the seconds that the frames took.
     """
-    by_kind: dict[str, list[float]] = {kind: [] for kind in (*EXPRESSION_KINDS, ABSENT)}
-    for clip in scores:
-        for kind, value in clip.items():
-            by_kind[kind].append(value)
-    rows = ["| expression | clips | mean J |", "|---|---|---|"]
-    rows += [f"| {kind} | {len(values)} | {np.mean(values):.3f} |" for kind, values in by_kind.items() if values]
-    every = [value for values in by_kind.values() for value in values]
-    return "\n".join([*rows, f"| **all** | {len(every)} | **{np.mean(every):.3f}** |"])
-
-
-def _evaluate_clip(segmenter: Segmenter[Any, Any, Any], clip: Clip, chosen: dict[str, Expression]) -> dict[str, float]:
-    tracker = Tracker(segmenter, max_targets=max(1, len(chosen)))
-    targets = {kind: tracker.add(expression.text) for kind, expression in chosen.items()}
-    truths = {kind: clip.mask(expression) for kind, expression in chosen.items()}
-    sums = dict.fromkeys(chosen, 0.0)
-    for index, result in enumerate(tracker.run(map(Frame, clip.rgb))):
+    tracker = Tracker(segmenter, max_targets=max(1, len(expressions)))
+    targets = [tracker.add(expression.text) for expression in expressions]
+    masks = np.zeros((len(expressions), *clip.instances.shape), np.bool_)
+    start = time.perf_counter()
+    results = list(tracker.run(map(Frame, clip.rgb)))
+    tracking_s = time.perf_counter() - start
+    for index, result in enumerate(results):
         found = {thing.target: thing for thing in result.objects}
-        for kind, target in targets.items():
-            mask = object_to_mask(found[target], *clip.rgb.shape[1:3])
-            sums[kind] += region_similarity(mask, truths[kind][index])
-    return {kind: total / len(clip.rgb) for kind, total in sums.items()}
+        for row, target in enumerate(targets):
+            masks[row, index] = object_to_mask(found[target], *clip.rgb.shape[1:3])
+    return masks, tracking_s
+
+
+def summarise(clips: Sequence[ClipScores]) -> dict[str, Any]:
+    """Scores of a whole run, for programs.
+
+    Args:
+        clips: from `evaluate_clips`.
+
+    Returns:
+        `jf`, `j` and `f`: means over all expressions; `by_kind`: by kind of expression, `count`, `jf`, `j` and `f`;
+        `empty_rate`: share of frames with an empty mask where the expression is true of nothing, None without such;
+        `frames_per_s` and `targets`: speed of the tracker, and how many targets it followed at once on average.
+    """
+    everything = [judged for clip in clips for judged in clip.judged]
+    by_kind = {kind: [one for one in everything if one.expression.kind == kind] for kind in EXPRESSION_KINDS}
+    absent = by_kind["absent"]
+    return {
+        **_means(everything),
+        "by_kind": {kind: _means(ones) for kind, ones in by_kind.items() if ones},
+        "empty_rate": float(np.mean([one.empty for one in absent])) if absent else None,
+        "clips": len(clips),
+        "frames_per_s": sum(clip.frames for clip in clips) / sum(clip.tracking_s for clip in clips),
+        "targets": float(np.mean([len(clip.judged) for clip in clips])),
+    }
+
+
+def format_table(summary: dict[str, Any]) -> str:
+    """A Markdown table of what `summarise` says, a row per kind and one for the mean over all expressions."""
+    rows = ["| expression | clips | J&F | J | F |", "|---|---|---|---|---|"]
+    for kind, means in summary["by_kind"].items():
+        rows.append(f"| {kind} | {means['count']} | {means['jf']:.3f} | {means['j']:.3f} | {means['f']:.3f} |")
+    rows.append(f"| **all** | {summary['count']} | **{summary['jf']:.3f}** | {summary['j']:.3f} | {summary['f']:.3f} |")
+    if summary["empty_rate"] is not None:
+        rows.append(f"\nTrue of nothing: {100 * summary['empty_rate']:.1f} % of the frames have an empty mask.")
+    rows.append(f"{summary['frames_per_s']:.1f} frames/s with {summary['targets']:.1f} targets at once.")
+    return "\n".join(rows)
+
+
+def _means(judged: Sequence[Judged]) -> dict[str, float]:
+    means = {name: float(np.mean([getattr(one, name) for one in judged])) for name in ("jf", "j", "f")}
+    return {"count": len(judged), **means}
+
+
+def _judge(clip: Clip, expression: Expression, masks: npt.NDArray[np.bool_]) -> Judged:
+    pairs = list(zip(masks, clip.mask(expression), strict=True))
+    j, f = (float(np.mean([measure(*pair) for pair in pairs])) for measure in (region_similarity, contour_accuracy))
+    return Judged(expression, j, f, float(np.mean(~masks.any((1, 2)))))

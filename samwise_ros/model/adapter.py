@@ -119,6 +119,7 @@ class CrossModalTemporalAdapter(nn.Module):
         width: hidden channels A.
         patch_side: cells along an edge of the temporal attention's patches.
         temporal: whether there is temporal attention.
+        vision_to_text: whether the text looks at the image, too; if not, it goes on as it came.
 
     Source: SAMWISE, section "Cross-Modal Temporal Adapter".
 
@@ -127,7 +128,14 @@ class CrossModalTemporalAdapter(nn.Module):
     """
 
     def __init__(
-        self, vision_width: int, text_width: int, width: int, patch_side: int, *, temporal: bool = True
+        self,
+        vision_width: int,
+        text_width: int,
+        width: int,
+        patch_side: int,
+        *,
+        temporal: bool = True,
+        vision_to_text: bool = True,
     ) -> None:
         super().__init__()
         self.vision_down = nn.Conv2d(vision_width, width, 1, bias=False)
@@ -135,9 +143,9 @@ class CrossModalTemporalAdapter(nn.Module):
         self.vision_up = nn.ConvTranspose2d(width, vision_width, 1, bias=False)
         self.vision_up_norm = nn.BatchNorm2d(vision_width)
         self.text_down = nn.Linear(text_width, width, bias=False)
-        self.text_up = nn.Linear(width, text_width, bias=False)
+        self.text_up = nn.Linear(width, text_width, bias=False) if vision_to_text else None
         self.text_to_vision = nn.MultiheadAttention(width, HEADS, batch_first=True)
-        self.vision_to_text = nn.MultiheadAttention(width, HEADS, batch_first=True)
+        self.vision_to_text = nn.MultiheadAttention(width, HEADS, batch_first=True) if vision_to_text else None
         self.temporal = HierarchicalSelectiveAttention(width, patch_side) if temporal else None
 
     def reduce(self, vision: Tensor) -> Tensor:
@@ -183,8 +191,10 @@ class CrossModalTemporalAdapter(nn.Module):
         asked = x.permute(0, 1, 3, 4, 2).reshape(-1, q * h * w, a).contiguous().expand(b, -1, -1)
         answer = self.text_to_vision(asked, tokens, tokens, key_padding_mask=text_padding, need_weights=False)[0]
         mixed = (asked * answer).reshape(b * q, h, w, a).permute(0, 3, 1, 2)
-        vision_residual = torch.relu(self.vision_up_norm(self.vision_up(mixed)))
+        vision_residual = torch.relu(self.vision_up_norm(self.vision_up(mixed))).unflatten(0, (b, q))
+        if self.vision_to_text is None or self.text_up is None:
+            return vision_residual, torch.zeros_like(text)
 
         seen = scene.flatten(2).transpose(1, 2).contiguous().expand(b, -1, -1)
         text_residual = self.text_up(tokens * self.vision_to_text(tokens, seen, seen, need_weights=False)[0])
-        return vision_residual.unflatten(0, (b, q)), text_residual
+        return vision_residual, text_residual

@@ -275,6 +275,7 @@ def _recognise_parts(config: ModelConfig, state: Mapping[str, Tensor]) -> ModelC
     """The preset with the optional parts that a state dict has; the published single-image model lacks some."""
     return replace(
         config,
+        vision_to_text=any(".vision_to_text." in key for key in state),
         object_score="sam.sam_mask_decoder.obj_score_token.weight" in state,
         temporal_attention=any(".temporal." in key for key in state),
         memory_check=any(key.startswith("cme.") for key in state),

@@ -36,6 +36,12 @@ class EncodedImages:
     stage1: Tensor
     reduced: Tensor
 
+    def repeat(self, times: int) -> EncodedImages:
+        """Each clip so many times, one after the other."""
+        if times == 1:
+            return self
+        return EncodedImages(*(part.repeat_interleave(times, 0) for part in (self.stage0, self.stage1, self.reduced)))
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedText:
@@ -90,6 +96,7 @@ def build_adapters(config: ModelConfig) -> nn.ModuleList:
             config.adapter_width,
             PATCH_SIDES[k],
             temporal=config.temporal_attention,
+            vision_to_text=config.vision_to_text,
         )
         for k in range(3)
     )

@@ -134,6 +134,20 @@ class Samwise(nn.Module):
         tokens = self.text_encoder.run_layers(self.text_encoder.embed(ids), padding, 0, self.config.text.cuts[1])
         return EncodedText(tokens, padding)
 
+    def see(self, images: Tensor) -> list[Tensor]:
+        """Run the image backbone alone, as it was before any text.
+
+        Args:
+            images: (P, 3, S, S) normalised.
+
+        Returns:
+            The maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
+        """
+        maps = [steps.run_stage(self.sam, 0, steps.embed_patches(self.sam, images))]
+        for stage in (1, 2, 3):
+            maps.append(steps.run_stage(self.sam, stage, maps[-1]))
+        return [level.permute(0, 3, 1, 2) for level in maps[1:]]
+
     def encode_images(self, images: Tensor) -> EncodedImages:
         """Run all that no text reaches on (R, T, 3, S, S) normalised images; see `fusion.encode_images`."""
         return fusion.encode_images(self.sam, self.adapters, images)
@@ -178,14 +192,16 @@ class Samwise(nn.Module):
         """Run whole clips from their first frame, all T frames in one window.
 
         Args:
-            images: (B, T, 3, S, S) normalised.
-            ids: (B, L) int64 token ids, padded with `PAD_ID`.
+            images: (R, T, 3, S, S) normalised.
+            ids: (B, L) int64 token ids, padded with `PAD_ID`; R divides B, and B / R expressions after one another are
+                about the same clip.
 
         Returns:
             T frames of predictions. In training mode masks are not hidden by the object score and the memory is
             never switched, as in the reference.
         """
-        fused = self.fuse(self.encode_images(images), self.encode_text(ids))
+        encoded = self.encode_images(images).repeat(len(ids) // len(images))
+        fused = self.fuse(encoded, self.encode_text(ids))
         tracked: list[Tracked] = []
         for features in self.features(fused):
             tracked.append(self.track(features, fused.text_state, _memory_of(tracked)))

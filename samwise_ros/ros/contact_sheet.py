@@ -6,13 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-CELL_WIDTH_PX = 320
-_STRIP_HEIGHT_PX = 34
-_GAP_PX = 4
-
-Picture = npt.NDArray[np.uint8]
+from samwise_ros.engine.sheet import Picture, draw_row, shrink
 
 
 class ContactSheet:
@@ -40,9 +35,7 @@ class ContactSheet:
         """
         taken = [row for row, wanted in self._waiting if wanted <= number]
         if taken:
-            height_px = max(1, round(picture.shape[0] * CELL_WIDTH_PX / picture.shape[1]))
-            small = cv2.resize(picture, (CELL_WIDTH_PX, height_px), interpolation=cv2.INTER_AREA)
-            self._rows[taken[-1]].append(np.asarray(small, np.uint8))
+            self._rows[taken[-1]].append(shrink(picture))
             self._waiting = self._waiting[len(taken) :]
 
     def save(self, path: Path, titles: list[str]) -> None:
@@ -55,21 +48,5 @@ class ContactSheet:
         if not any(self._rows):
             return
         columns = max(len(row) for row in self._rows)
-        width_px = columns * (CELL_WIDTH_PX + _GAP_PX) - _GAP_PX
-        bands = [
-            band for row, title in zip(self._rows, titles, strict=True) for band in _draw_row(row, title, width_px)
-        ]
+        bands = [draw_row(row, title, columns) for row, title in zip(self._rows, titles, strict=True)]
         cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(bands), cv2.COLOR_RGB2BGR))
-
-
-def _draw_row(pictures: list[Picture], title: str, width_px: int) -> list[Picture]:
-    """Return a strip with the title and, where there are pictures, the band of them below it."""
-    strip = np.full((_STRIP_HEIGHT_PX, width_px, 3), 255, np.uint8)
-    cv2.putText(strip, title, (8, 23), cv2.FONT_HERSHEY_DUPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
-    if not pictures:
-        return [strip]
-    band = np.full((pictures[0].shape[0], width_px, 3), 255, np.uint8)
-    for column, picture in enumerate(pictures):
-        left = column * (CELL_WIDTH_PX + _GAP_PX)
-        band[:, left : left + CELL_WIDTH_PX] = picture
-    return [strip, band]

@@ -22,7 +22,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
-from samwise_ros.data.synthetic import Expression, World
+from samwise_ros.data.expressions import Expression
+from samwise_ros.data.synthetic import Clip, World
 from samwise_ros.data.video import open_footage
 from samwise_ros.errors import ConfigError, SamwiseError
 from samwise_ros.model.build import find_device
@@ -35,6 +36,9 @@ NODE_MODULE, CAMERA_MODULE = "samwise_ros.ros.node", "samwise_ros.ros.synthetic_
 WIDTH_PX, HEIGHT_PX = 640, 480
 _NODE_TIMEOUT_S = 180.0
 _STALL_TIMEOUT_S = 60.0
+_FILMING_S_PER_FRAME = 5.0
+"""Ten times what a slow core takes."""
+_MAX_PLANNED_FRAMES = 60
 _EXIT_TIMEOUT_S = 15.0
 
 
@@ -110,11 +114,14 @@ def run_demo(options: argparse.Namespace) -> tuple[Summary, str]:
         report = Report(options.out, parts, options.rate)
         stack.callback(report.close)
         recorder, spin_once = stack.enter_context(_recorder(report, has_truth=options.video is None))
-        node = stack.enter_context(_process(NODE_MODULE, _node_params(options)))
-        _wait_for(lambda: recorder.hears_node, spin_once, node)
+        processes = {"node": stack.enter_context(_process(NODE_MODULE, _node_params(options)))}
+        _wait_for("the node", lambda: recorder.hears_node, spin_once, processes, _NODE_TIMEOUT_S)
         recorder.say(f"follow {parts[0].text}")
-        camera = stack.enter_context(_process(CAMERA_MODULE, _camera_params(options, parts[-1].stop)))
-        _follow_film(parts, recorder, spin_once, {"node": node, "camera": camera})
+        frames = parts[-1].stop
+        processes["camera"] = stack.enter_context(_process(CAMERA_MODULE, _camera_params(options, frames)))
+        patience_s = _STALL_TIMEOUT_S + (0 if options.video else _FILMING_S_PER_FRAME * frames)
+        _wait_for("the first image", lambda: recorder.published > 0, spin_once, processes, patience_s)
+        _follow_film(parts, recorder, spin_once, processes)
         recorder.finish()
         return report.finish(options.model, device, recorder.published), recorder.fault
 
@@ -131,12 +138,14 @@ def plan_world(options: argparse.Namespace) -> tuple[Part, ...]:
     Raises:
         ConfigError: nothing in this world can be spoken of, or a text is no single thing to follow.
     """
-    # What can be said of a world does not depend on the picture's size, and a small one is filmed faster.
+    # What can be said of a world hardly depends on the picture's size, and a small one is filmed faster.
     world = World(options.seed, height=HEIGHT_PX // 4, width=WIDTH_PX // 4)
     half = options.frames // 2
     parts: list[Part] = []
     for position, (start, stop) in enumerate(((0, half), (half, options.frames))):
-        known = world.expressions(start, stop)
+        stride = -(-(stop - start) // _MAX_PLANNED_FRAMES)
+        clip = world.clip(start, (stop - start) // stride, stride)
+        known = [one for one in clip.expressions if one.since == 0]
         if position < len(options.text):
             text = _expression(options.text[position])
             index = {one.text: one.object_index for one in known}.get(text.lower())
@@ -145,38 +154,31 @@ def plan_world(options: argparse.Namespace) -> tuple[Part, ...]:
             parts.append(Part(text, start, stop, index))
         else:
             new = [one for one in known if all(one.text != part.text for part in parts)]
-            chosen = choose_expression(world, new, start, stop, {part.object_index for part in parts})
+            chosen = choose_expression(clip, new, {part.object_index for part in parts})
+            if chosen is None:
+                raise ConfigError(
+                    f"frames {start} to {stop - 1} of this world offer nothing to follow, expected one object that "
+                    "words single out: choose another --seed or other --frames"
+                )
             parts.append(Part(chosen.text, start, stop, chosen.object_index))
     return tuple(parts)
 
 
-def choose_expression(
-    world: World, known: list[Expression], start: int, stop: int, taken: set[int | None]
-) -> Expression:
+def choose_expression(clip: Clip, known: list[Expression], taken: set[int | None]) -> Expression | None:
     """Choose what is easiest to see: something named by its look, and there the object whose smallest view is largest.
 
     Args:
-        world: the world.
-        known: what can be said of frames start..stop-1.
-        start: first frame.
-        stop: one past the last frame.
+        clip: a part of the film.
+        known: what can be said of it.
         taken: objects that are not to be chosen.
 
     Returns:
-        One of `known`; of several about the same object the first.
-
-    Raises:
-        ConfigError: nothing is left to choose from.
+        One of `known`, of several about the same object the first; None where nothing is left to choose from.
     """
-    views = [np.bincount(world.frame(t)[1].ravel(), minlength=256) for t in range(start, stop, 5)]
-    smallest_px = np.min(views, axis=0)
+    smallest_px = np.min([np.bincount(picture.ravel(), minlength=256) for picture in clip.instances], axis=0)
     candidates = [one for one in known if one.object_index and one.object_index not in taken]
-    if not candidates:
-        raise ConfigError(
-            f"frames {start} to {stop - 1} of this world offer nothing to follow, expected one object that words "
-            "single out: choose another --seed or other --frames"
-        )
-    return max(candidates, key=lambda one: (one.kind in ("colour", "shape"), int(smallest_px[one.object_index])))
+    looks = ("colour", "kind")
+    return max(candidates, key=lambda one: (one.kind in looks, int(smallest_px[one.object_index])), default=None)
 
 
 def plan_video(options: argparse.Namespace) -> tuple[Part, ...]:
@@ -242,9 +244,7 @@ def _follow_film(
             if progress != (recorder.published, recorder.answered):
                 bar.update(recorder.published - bar.n)
                 progress_s, progress = time.monotonic(), (recorder.published, recorder.answered)
-            for name, process in processes.items():
-                if process.poll():
-                    raise DemoError(f"the {name} ended with exit code {process.returncode}: see its message above")
+            _expect_health(processes)
             if recorder.fault:
                 return
             if time.monotonic() - progress_s > _STALL_TIMEOUT_S:
@@ -254,14 +254,25 @@ def _follow_film(
                 )
 
 
-def _wait_for(done: Callable[[], bool], spin_once: Callable[[], None], node: subprocess.Popen[bytes]) -> None:
-    give_up_s = time.monotonic() + _NODE_TIMEOUT_S
-    while not done():
+def _wait_for(
+    what: str,
+    came: Callable[[], bool],
+    spin_once: Callable[[], None],
+    processes: dict[str, subprocess.Popen[bytes]],
+    timeout_s: float,
+) -> None:
+    give_up_s = time.monotonic() + timeout_s
+    while not came():
         spin_once()
-        if node.poll() is not None:
-            raise DemoError(f"the node ended with exit code {node.returncode} at its start: see its message above")
+        _expect_health(processes)
         if time.monotonic() > give_up_s:
-            raise DemoError(f"the node was not there after {_NODE_TIMEOUT_S:.0f} s: try a smaller --model")
+            raise DemoError(f"{what} was not there after {timeout_s:.0f} s: see the messages above")
+
+
+def _expect_health(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in processes.items():
+        if process.poll():
+            raise DemoError(f"the {name} ended with exit code {process.returncode}: see its message above")
 
 
 @contextlib.contextmanager

@@ -27,14 +27,11 @@ from samwise_ros.training.processes import any_process, process_count, share_bat
 from samwise_ros.training.recipe import Recipe, read_recipe
 from samwise_ros.training.records import Records
 from samwise_ros.training.samples import Batch
-from samwise_ros.training.source import Source, SyntheticSource
+from samwise_ros.training.source import Source, open_source
 from samwise_ros.training.start import find_start_tokenizer, start_network
 
 STATE = "state.pt"
 """File in the run's folder from which it can be resumed."""
-
-MAX_GRADIENT = 1.0
-"""Longer gradients of the network are shortened to this norm."""
 
 
 class Trainer:
@@ -126,11 +123,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         images = normalise(batch.rgb.to(self.device).flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-        truth = (labels.to(self.device) for labels in (batch.mask, batch.colour, batch.kind))
+        truth = (labels.to(self.device) for labels in (batch.mask, batch.names))
         losses: dict[str, Tensor] = self._run_objective(images, self._tokenize(batch.texts), *truth)
         self.optimizer.zero_grad()
         self.accelerator.backward(self.objective.total(losses))
-        self.accelerator.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
+        self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.max_gradient)
         self.optimizer.step()
         self.step += 1
         self.ema.update(self.network, self.step)
@@ -228,6 +225,7 @@ def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False)
 
     Raises:
         ConfigError: the recipe is wrong, or `out` holds an earlier run.
+        DatasetError: a data set's files are missing or have another layout.
         CheckpointError: the state, or the weights to start from, cannot be read.
         KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the state is saved.
     """
@@ -238,7 +236,7 @@ def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False)
     out.mkdir(parents=True, exist_ok=True)
     if not resume and (out / STATE).exists():
         raise ConfigError(f"{out} holds an earlier run, expected an empty folder: pass --resume or another --out")
-    trainer = Trainer(recipe, SyntheticSource(recipe), out, cpu)
+    trainer = Trainer(recipe, open_source(recipe), out, cpu)
     if resume:
         trainer.resume()
     finished = trainer.run()

@@ -139,50 +139,64 @@ def cme_loss(frames: Sequence[Tracked], side_px: int) -> Tensor:
 
 
 class AuxiliaryHeads(nn.Module):
-    """Losses on the fused maps themselves; without them only colour is learnt from scratch. Not part of the model.
+    """Losses on the maps themselves; without them only colour is learnt from scratch. Not part of the model.
 
-    (a) A linear layer names objectness, colour and kind of every cell of the stride-16 map. (b) The dot product of the
-    text's sentence vector with the stride-8 and stride-16 maps has to be the down-sampled mask.
+    (a) Linear layers name objectness, colour, kind and material of every cell of the maps of stride 8, 16 and 32.
+    (b) The dot product of the text's sentence vector with the fused stride-8 and stride-16 maps has to be the
+    down-sampled mask.
 
     Args:
-        stage_widths: channels of the stride-8 and stride-16 maps.
+        stage_widths: channels of the three maps.
         text_width: channels D of the sentence vector.
-        colours: number of colour names.
-        kinds: number of kinds of object.
+        classes: numbers of names of each sort.
     """
 
-    def __init__(self, stage_widths: tuple[int, int], text_width: int, colours: int, kinds: int) -> None:
+    def __init__(self, stage_widths: Sequence[int], text_width: int, classes: tuple[int, ...]) -> None:
         super().__init__()
-        self.classes = (colours, kinds)
-        self.name = nn.Conv2d(stage_widths[1], 1 + colours + kinds, 1)
-        self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in stage_widths)
-        self.project_map = nn.ModuleList(nn.Conv2d(width, 64, 1) for width in stage_widths)
+        self.classes = classes
+        self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(classes), 1) for width in stage_widths)
+        self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in stage_widths[:2])
+        self.project_map = nn.ModuleList(nn.Conv2d(width, 64, 1) for width in stage_widths[:2])
 
-    def forward(self, fused: Fused, mask: Tensor, colour: Tensor, kind: Tensor) -> Tensor:
+    def forward(self, fused: Fused, mask: Tensor, names: Tensor) -> Tensor:
         """Sum both losses.
 
         Args:
             fused: of B expressions with T frames each.
             mask: (B * T, H, W) bool, the described object.
-            colour: (B * T, H, W) int64, the colour's index where any object is, else -1.
-            kind: (B * T, H, W) int64, likewise.
+            names: (R * T, N, H, W) int64, names of N sorts where any object is, else -1; R divides B.
 
         Returns:
             Scalar.
         """
-        return self._name_cells(fused.stages[2].flatten(0, 1), colour, kind) + self._match_text(fused, mask)
+        rows, frames = fused.stages[2].shape[:2]
+        names = names.unflatten(0, (-1, frames)).repeat_interleave(rows * frames // len(names), 0).flatten(0, 1)
+        maps = [stage.flatten(0, 1) for stage in fused.stages[1:]]
+        return self.name_cells(maps, names) + self._match_text(fused, mask)
 
-    def _name_cells(self, top: Tensor, colour: Tensor, kind: Tensor) -> Tensor:
-        logits = self.name(top).float()
-        step = colour.shape[-1] // top.shape[-1]
+    def name_cells(self, maps: Sequence[Tensor], names: Tensor) -> Tensor:
+        """Loss (a), the mean over the maps.
+
+        Args:
+            maps: three maps (P, C_k, h_k, w_k).
+            names: (P, N, H, W) int64.
+
+        Returns:
+            Scalar.
+        """
+        losses = [self._name(head(level).float(), names) for head, level in zip(self.name, maps, strict=True)]
+        return torch.stack(losses).mean()
+
+    def _name(self, logits: Tensor, names: Tensor) -> Tensor:
+        step = names.shape[-1] // logits.shape[-1]
         # The cell's label is that of the pixel in its middle.
-        colour, kind = (labels[:, step // 2 :: step, step // 2 :: step] for labels in (colour, kind))
-        objectness = F.binary_cross_entropy_with_logits(logits[:, 0], (colour >= 0).float())
-        names = logits[:, 1:].split(self.classes, 1)
-        known = mean_over_processes((colour >= 0).sum().float()).clamp(min=TINY)
-        for part, labels in zip(names, (colour, kind), strict=True):
-            objectness = objectness + F.cross_entropy(part, labels, ignore_index=-1, reduction="sum") / known
-        return objectness
+        labels = names[:, :, step // 2 :: step, step // 2 :: step]
+        there = labels[:, 0] >= 0
+        total = F.binary_cross_entropy_with_logits(logits[:, 0], there.float())
+        known = mean_over_processes(there.sum().float()).clamp(min=TINY)
+        for part, of_sort in zip(logits[:, 1:].split(self.classes, 1), labels.unbind(1), strict=True):
+            total = total + F.cross_entropy(part, of_sort, ignore_index=-1, reduction="sum") / known
+        return total
 
     def _match_text(self, fused: Fused, mask: Tensor) -> Tensor:
         total = fused.text_state.new_zeros(())

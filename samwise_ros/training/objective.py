@@ -17,15 +17,15 @@ class Objective(nn.Module):
     Args:
         network: its frozen parts stay as they are, batch statistics included.
         weights: of each loss of `training.recipe.LOSSES`; one with weight 0 is not computed.
-        classes: numbers of colours and kinds that the samples name.
+        classes: numbers of names that the samples count in.
     """
 
-    def __init__(self, network: Samwise, weights: Mapping[str, float], classes: tuple[int, int]) -> None:
+    def __init__(self, network: Samwise, weights: Mapping[str, float], classes: tuple[int, ...]) -> None:
         super().__init__()
         self.network = network
         config = network.config
-        widths = (config.hiera.embed_dim * 2, config.hiera.embed_dim * 4)
-        self.heads = AuxiliaryHeads(widths, config.text.width, *classes) if weights["auxiliary"] else None
+        widths = tuple(config.hiera.embed_dim * factor for factor in (2, 4, 8))
+        self.heads = AuxiliaryHeads(widths, config.text.width, classes) if weights["auxiliary"] else None
         self._weights = dict(weights)
 
     def train(self, mode: bool = True) -> Objective:
@@ -35,19 +35,21 @@ class Objective(nn.Module):
             self.network.get_submodule(part).eval()
         return self
 
-    def forward(self, images: Tensor, ids: Tensor, mask: Tensor, colour: Tensor, kind: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, ids: Tensor, mask: Tensor, names: Tensor) -> dict[str, Tensor]:
         """Run B clips and compare with the truth.
 
         Args:
-            images: (B, T, 3, S, S) normalised.
+            images: (R, T, 3, S, S) normalised; R divides B, and each clip's expressions follow one another.
             ids: (B, L) int64 token ids.
             mask: (B * T, S, S) bool.
-            colour: (B * T, S, S) int64, see `AuxiliaryHeads`.
-            kind: (B * T, S, S) int64.
+            names: (R * T, N, S, S) int64, see `AuxiliaryHeads`.
 
         Returns:
             Scalars by name, without their weights.
         """
+        if not len(ids):
+            assert self.heads is not None
+            return {"auxiliary": self.heads.name_cells(self.network.see(images.flatten(0, 1)), names)}
         clip = self.network(images, ids)
         frames = clip.frames
         logits = torch.stack([frame.decoded.mask_logits for frame in frames], 1).flatten(0, 1)
@@ -59,7 +61,7 @@ class Objective(nn.Module):
         if self._weights["cme"] and checked:
             losses["cme"] = cme_loss(checked, mask.shape[-1])
         if self.heads is not None:
-            losses["auxiliary"] = self.heads(clip.fused, mask, colour, kind)
+            losses["auxiliary"] = self.heads(clip.fused, mask, names)
         return {name: loss for name, loss in losses.items() if self._weights[name]}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:

@@ -9,13 +9,17 @@ from typing import Any, TypeVar
 import yaml
 
 from samwise_ros.config import preset
-from samwise_ros.data.synthetic import EXPRESSION_KINDS
+from samwise_ros.data.vocabulary import EXPRESSION_KINDS
 from samwise_ros.errors import ConfigError
 
 T = TypeVar("T")
 
 LOSSES = ("focal", "dice", "score", "cme", "auxiliary")
 """Names of what is minimised; see `training.losses`."""
+
+
+OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check")
+"""Fields of `config.ModelConfig` that a recipe may switch off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +30,65 @@ class Stage:
         side_px: side of the square pictures; a multiple of 64.
         frames: length of a clip.
         batch: clips per step, of all processes together.
+        expressions: asked of each clip; 0 trains the image backbone alone, to name what it sees.
+        zoom: the synthetic cameras come up to so much closer, which shows things as large as in a larger picture.
         steps: optimizer steps.
     """
 
     side_px: int
     frames: int
     batch: int
+    expressions: int
+    zoom: float
     steps: int
 
     @property
     def pixels_per_step(self) -> int:
-        """Pixels that a step looks at."""
-        return self.batch * self.frames * self.side_px**2
+        """Pixels that a step looks at, once for each expression."""
+        return self.batch * max(1, self.expressions) * self.frames * self.side_px**2
+
+
+@dataclass(frozen=True, slots=True)
+class Worlds:
+    """Train on the synthetic world.
+
+    Attributes:
+        first_world: number of the first world; see `training.source`.
+        expression_weights: how often each kind of expression is drawn.
+    """
+
+    first_world: int
+    expression_weights: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a real data set.
+
+    Attributes:
+        dataset: name of the data set; see `training.described.read_split`.
+        folder: where it lies.
+        split: which part, in the data set's own words.
+    """
+
+    dataset: str
+    folder: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Train on real data sets.
+
+    Attributes:
+        train: what to train on, mixed; at least one.
+        validate: what to judge the weights on; where it is one of `train`, its last videos are held out.
+        augment: mirror half of the clips and change their light.
+    """
+
+    train: tuple[Split, ...]
+    validate: Split
+    augment: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +97,35 @@ class Recipe:
 
     Attributes:
         model: preset to train.
+        leave_out: optional parts that fresh weights do without, of `OPTIONAL_PARTS`.
         start_from: weights file to start from, whose tokenizer is kept; null for fresh weights.
-        seed: of the initial weights.
-        first_world: number of the first synthetic world; see `training.source`.
+        seed: of the initial weights, and of the order of real clips.
+        data: what to train on.
         learning_rate: at its peak; one cosine down to zero over all stages, see `progress`.
         weight_decay: of AdamW.
         warmup_steps: steps over which the learning rate rises to its peak.
+        max_gradient: longer gradients of the network are shortened to this norm.
         ema_decay: what a step leaves of the averaged weights, 0 to below 1; see `training.ema`.
         bf16_on_cpu: bfloat16 arithmetic on CPUs too; on CUDA it is always on.
-        loss_weights: of each of `LOSSES`.
-        expression_weights: how often each kind of expression is drawn.
+        loss_weights: of each of `LOSSES`; real data name no colours and kinds, which the auxiliary one needs.
         stages: one after the other.
         save_every_s: seconds between two saves of the resumable state.
         validate_every: steps between two validations.
-        validation_clips: held-out clips in a validation.
+        validation_clips: held-out clips in a validation; of real data so many expressions.
     """
 
     model: str
+    leave_out: tuple[str, ...]
     start_from: str | None
     seed: int
-    first_world: int
+    data: Worlds | Splits
     learning_rate: float
     weight_decay: float
     warmup_steps: int
+    max_gradient: float
     ema_decay: float
     bf16_on_cpu: bool
     loss_weights: dict[str, float]
-    expression_weights: dict[str, float]
     stages: tuple[Stage, ...]
     save_every_s: float
     validate_every: int
@@ -133,41 +186,101 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(values, dict) or not isinstance(values.get("stages"), list):
         raise ConfigError(f"recipe {path} has no list of stages, expected keys {_keys(Recipe)}: add them")
     stages = tuple(_fill(Stage, stage, f"a stage of {path}") for stage in values["stages"])
-    recipe = _fill(Recipe, {**values, "stages": stages}, f"recipe {path}")
-    preset(recipe.model)
+    data = _read_data(values.get("data"), path)
+    left_out = values.get("leave_out")
+    if not isinstance(left_out, list) or not set(left_out) <= set(OPTIONAL_PARTS):
+        raise ConfigError(
+            f"recipe {path} has leave_out {left_out!r}, expected a list of some of {', '.join(OPTIONAL_PARTS)}: take "
+            "[] for the whole model"
+        )
+    given = {**values, "leave_out": tuple(left_out), "data": data, "stages": stages}
+    recipe = _fill(Recipe, given, f"recipe {path}")
     _check_numbers(recipe, path)
-    unknown = set(recipe.expression_weights) - set(EXPRESSION_KINDS)
+    for stage in stages:
+        least = min(stage.side_px, stage.frames, stage.batch, stage.zoom, stage.steps)
+        if stage.side_px % 64 or least < 1 or stage.expressions < 0:
+            raise ConfigError(f"{stage} in {path} cannot be, expected positive numbers and a side that 64 divides")
+        if not stage.expressions and (stage.frames > 1 or not recipe.loss_weights["auxiliary"]):
+            raise ConfigError(
+                f"{stage} in {path} asks nothing, expected single frames and the auxiliary loss, which is all that is "
+                "left to learn from: set frames to 1, or ask expressions"
+            )
+    if recipe.leave_out and recipe.start_from is not None:
+        raise ConfigError(
+            f"recipe {path} leaves out {', '.join(recipe.leave_out)} and starts from weights, expected one of both: "
+            "weights say by their keys what they have"
+        )
+    frozen = preset(recipe.model).frozen
+    if frozen and recipe.start_from is None:
+        raise ConfigError(
+            f"recipe {path} trains {recipe.model} from nothing, whose {' and '.join(frozen)} stay as they are, "
+            "expected weights to start from: make a file with `samwise convert --roberta` and name it in start_from"
+        )
+    if isinstance(data, Splits):
+        _check_real(recipe, path)
+    return recipe
+
+
+def _read_data(values: Any, path: Path) -> Worlds | Splits:
+    """What to train on; which of the two it is, its keys say."""
+    what = f"data of recipe {path}"
+    if isinstance(values, dict) and values.keys() & {"train", "validate", "augment"}:
+        if not isinstance(values.get("train"), list) or not values["train"]:
+            raise ConfigError(f"{what} has no list of splits to train on, expected `train` with at least one: add it")
+        train = tuple(_fill_split(split, f"a split of train in {path}") for split in values["train"])
+        validate = _fill_split(values.get("validate"), f"validate in {path}")
+        splits = _fill(Splits, {**values, "train": train, "validate": validate}, what)
+        if not isinstance(splits.augment, bool):
+            raise ConfigError(f"{what} has augment {splits.augment!r}, expected true or false: correct it")
+        return splits
+    worlds = _fill(Worlds, values, what, f", or {_keys(Splits)}")
+    _check_least("first_world", worlds.first_world, 0, path)
+    unknown = set(worlds.expression_weights) - set(EXPRESSION_KINDS)
     if unknown:
         raise ConfigError(
             f"recipe {path} weighs expressions of kind {', '.join(sorted(unknown))}, "
             f"expected {', '.join(EXPRESSION_KINDS)}: correct expression_weights"
         )
-    for stage in stages:
-        if stage.side_px % 64 or min(stage.side_px, stage.frames, stage.batch, stage.steps) < 1:
-            raise ConfigError(f"{stage} in {path} cannot be, expected positive numbers and a side that 64 divides")
-    return recipe
+    return worlds
+
+
+def _fill_split(values: Any, what: str) -> Split:
+    split = _fill(Split, values, what)
+    if not all(isinstance(value, str) for value in (split.dataset, split.folder, split.split)):
+        raise ConfigError(f"{what} is {values}, expected three words: put them in quotes")
+    return split
+
+
+def _check_real(recipe: Recipe, path: Path) -> None:
+    """Refuse what real data do not have."""
+    if recipe.loss_weights["auxiliary"]:
+        raise ConfigError(
+            f"recipe {path} gives the auxiliary loss weight {recipe.loss_weights['auxiliary']}, expected 0: real data "
+            "sets do not name the colours and kinds that it learns from"
+        )
+    for stage in recipe.stages:
+        if stage.expressions != 1 or stage.zoom != 1:
+            raise ConfigError(
+                f"{stage} in {path} asks {stage.expressions} expressions of a clip and has zoom {stage.zoom}, expected "
+                "1 and 1 for real data sets: put more clips into a batch instead"
+            )
 
 
 def _check_numbers(recipe: Recipe, path: Path) -> None:
     """Refuse a number that is none or out of range."""
     least = {
         "seed": 0,
-        "first_world": 0,
         "learning_rate": 0,
         "weight_decay": 0,
         "warmup_steps": 1,
+        "max_gradient": 0,
         "ema_decay": 0,
         "save_every_s": 0,
         "validate_every": 1,
         "validation_clips": 1,
     }
     for name, smallest in least.items():
-        value = getattr(recipe, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < smallest:
-            raise ConfigError(
-                f"recipe {path} has {name} {value!r}, expected a number of at least {smallest}: correct it (YAML takes "
-                "1e-3 for a word, and 1.0e-3 for a number)"
-            )
+        _check_least(name, getattr(recipe, name), smallest, path)
     if recipe.ema_decay >= 1:
         raise ConfigError(f"recipe {path} has ema_decay {recipe.ema_decay}, expected 0 to below 1: take 0.999")
     if set(recipe.loss_weights) != set(LOSSES):
@@ -177,14 +290,22 @@ def _check_numbers(recipe: Recipe, path: Path) -> None:
         )
 
 
+def _check_least(name: str, value: Any, smallest: int, path: Path) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < smallest:
+        raise ConfigError(
+            f"recipe {path} has {name} {value!r}, expected a number of at least {smallest}: correct it (YAML takes "
+            "1e-3 for a word, and 1.0e-3 for a number)"
+        )
+
+
 def _keys(kind: type) -> str:
     return ", ".join(field.name for field in fields(kind))
 
 
-def _fill(kind: type[T], values: Any, what: str) -> T:
-    """Build a dataclass of exactly its keys."""
+def _fill(kind: type[T], values: Any, what: str, others: str = "") -> T:
+    """Build a dataclass of exactly its keys; `others` names what else could have come."""
     wanted = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict) or values.keys() != wanted:
         came = ", ".join(map(str, values)) if isinstance(values, dict) else repr(values)
-        raise ConfigError(f"{what} has keys {came}, expected exactly {_keys(kind)}: add or remove keys")
+        raise ConfigError(f"{what} has keys {came}, expected exactly {_keys(kind)}{others}: add or remove keys")
     return kind(**values)

@@ -1,7 +1,6 @@
-"""An endless stream of training samples from the synthetic world. Called by `training.loop`.
+"""An endless stream of training samples from the synthetic world. Called by `training.source`.
 
-Making a world costs more than filming it, so several moments of each are filmed and several expressions asked of each
-moment; a shuffle buffer keeps neighbours apart.
+Several moments of each world are filmed at once, which is faster; a shuffle buffer keeps neighbours apart.
 """
 
 from __future__ import annotations
@@ -16,57 +15,69 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from samwise_ros.data.synthetic import COLOURS, FIRST_TRAINING_SEED, KINDS, Clip, Expression, World
+from samwise_ros.data.expressions import Expression
+from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
+from samwise_ros.data.tracks import SceneObject
+from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
 from samwise_ros.engine.preprocess import MEAN, fitted_size
 
-LAST_FRAME = 2000
-"""Worlds are filmed between frame 0 and this one; their motions repeat sooner."""
+SURFACES = ("", *MATERIALS)
+"""Materials that have a word; the first stands for all that have none."""
+
+LAST_FRAME = 400
+"""Worlds are filmed between frame 0 and this one."""
+
+EVENTFUL = 0.6
+"""Share of the clips that are taken where something begins to move or comes into view."""
 
 ASPECTS = {(4, 3): 0.4, (16, 9): 0.3, (1, 1): 0.2, (3, 4): 0.1}
 """Camera formats (width, height) and how often they are drawn."""
 
-SPEEDS = (0.006, 0.025)
-"""Range of the worlds' fastest objects, in picture widths per frame: a slow and a fast camera."""
+SPEEDS_M = (0.008, 0.03)
+"""Range of the worlds' fastest things, in metres per frame."""
 
-BUFFER_SIZE = 256
-"""Samples among which the next one is drawn."""
+STRIDES = (1, 3)
+"""Least and most frames of a world from one frame of a clip to the next: fast and slow cameras."""
+
+FRAMES_AT_ONCE = 10
+"""Frames that are filmed of each world."""
+
+BUFFER_FRAMES = 512
+"""Frames among which those of the next sample are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One clip and one expression.
+    """One clip and K expressions.
 
     Attributes:
         rgb: (T, S, S, 3) uint8; below and to the right of the picture lies the network's padding.
-        mask: (T, S, S) bool, the described object; empty where the expression is true of nothing.
-        colour: (T, S, S) int8, index into COLOURS of the object at each pixel, -1 for background.
-        kind: (T, S, S) int8, index into KINDS, likewise.
-        text: the expression.
+        masks: (K, T, S, S) bool, the described objects; empty where an expression is true of nothing.
+        names: (T, 3, S, S) int8, indices into COLOURS, KINDS and SURFACES of the object at each pixel, -1 for none;
+            (T, 0, 0, 0) where nothing is named, as in real data sets.
+        texts: the expressions.
     """
 
     rgb: npt.NDArray[np.uint8]
-    mask: npt.NDArray[np.bool_]
-    colour: npt.NDArray[np.int8]
-    kind: npt.NDArray[np.int8]
-    text: str
+    masks: npt.NDArray[np.bool_]
+    names: npt.NDArray[np.int8]
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B samples as tensors.
+    """R samples as tensors; B = R K expressions, those of a clip one after the other.
 
     Attributes:
-        rgb: (B, T, S, S, 3) uint8.
+        rgb: (R, T, S, S, 3) uint8.
         mask: (B * T, S, S) bool.
-        colour: (B * T, S, S) int64.
-        kind: (B * T, S, S) int64.
+        names: (R * T, 3, S, S) int64, see `Sample`.
         texts: B expressions.
     """
 
     rgb: Tensor
     mask: Tensor
-    colour: Tensor
-    kind: Tensor
+    names: Tensor
     texts: list[str]
 
 
@@ -76,10 +87,10 @@ class SyntheticSamples(IterableDataset[Sample]):
     Args:
         side_px: side S of the square pictures.
         frames: length T of a clip.
+        expressions: K, asked of each clip; with 0 the samples are single frames.
+        zoom: the cameras come up to so much closer.
         weights: how often each kind of expression is drawn, by name; kinds that a clip cannot have are left out.
         first_world: number of the first world, counted from FIRST_TRAINING_SEED.
-        moments: clips filmed of each world.
-        expressions: samples made of each clip.
     """
 
     def __init__(
@@ -87,13 +98,14 @@ class SyntheticSamples(IterableDataset[Sample]):
         *,
         side_px: int,
         frames: int,
+        expressions: int,
+        zoom: float,
         weights: Mapping[str, float],
         first_world: int = 0,
-        moments: int = 2,
-        expressions: int = 2,
     ) -> None:
         self._side_px, self._frames, self._weights = side_px, frames, dict(weights)
-        self._first_world, self._moments, self._expressions = first_world, moments, expressions
+        self._first_world, self._expressions = first_world, expressions
+        self._zoom = zoom
 
     def __iter__(self) -> Iterator[Sample]:
         """Draw from the buffer; each data-loader worker has worlds of its own."""
@@ -104,10 +116,10 @@ class SyntheticSamples(IterableDataset[Sample]):
         buffer: list[Sample] = []
         while True:
             for sample in self._film(seed, rng):
-                if len(buffer) < BUFFER_SIZE:
+                if len(buffer) < max(1, BUFFER_FRAMES // self._frames):
                     buffer.append(sample)
                     continue
-                place = int(rng.integers(BUFFER_SIZE))
+                place = int(rng.integers(len(buffer)))
                 drawn, buffer[place] = buffer[place], sample
                 yield drawn
             seed += step
@@ -116,12 +128,37 @@ class SyntheticSamples(IterableDataset[Sample]):
         formats = list(ASPECTS)
         width, height = formats[int(rng.choice(len(formats), p=list(ASPECTS.values())))]
         height_px, width_px = fitted_size(height, width, self._side_px)
-        world = World(seed, height=height_px, width=width_px, max_speed=float(rng.uniform(*SPEEDS)))
-        for _ in range(self._moments):
-            clip = world.clip(int(rng.integers(LAST_FRAME)), self._frames)
+        world = World(
+            seed,
+            height=height_px,
+            width=width_px,
+            speed_m=float(rng.uniform(*SPEEDS_M)),
+            zoom=float(rng.uniform(1, self._zoom)),
+        )
+        if not self._expressions:
+            yield from self._film_frames(world, rng)
+            return
+        stride = int(rng.integers(STRIDES[0], STRIDES[1] + 1))
+        starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
+        for clip in world.clips(starts, self._frames, stride):
             clip = pad_clip(mirror(clip) if rng.random() < 0.5 else clip, self._side_px)
-            for expression in draw_expressions(clip.expressions, self._weights, self._expressions, rng):
-                yield clip_to_sample(clip, expression)
+            drawn = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
+            if len(drawn) == self._expressions:
+                yield clip_to_sample(clip, drawn)
+
+    def _film_frames(self, world: World, rng: np.random.Generator) -> Iterator[Sample]:
+        """Single frames to be named, without a word."""
+        for rgb, instances in zip(*world.film(rng.uniform(0, LAST_FRAME, FRAMES_AT_ONCE)), strict=True):
+            clip = Clip(rgb[None], instances[None], world.objects, ())
+            for one in (clip, mirror(clip)):
+                yield clip_to_sample(pad_clip(one, self._side_px), [])
+
+    def _choose_start(self, world: World, stride: int, rng: np.random.Generator) -> int:
+        """Any frame, or one from which an event falls into the clip."""
+        if self._frames > 1 and world.events and rng.random() < EVENTFUL:
+            ahead = stride * int(rng.integers(1, self._frames))
+            return max(0, int(rng.choice(world.events)) - ahead)
+        return int(rng.integers(LAST_FRAME))
 
 
 def draw_expressions(
@@ -156,16 +193,17 @@ def draw_expressions(
 
 def mirror(clip: Clip) -> Clip:
     """Swap left and right, in the pictures and in the words: as true as before."""
-
-    def swap(text: str) -> str:
-        return re.sub("left|right", lambda side: "right" if side[0] == "left" else "left", text)
-
     return replace(
         clip,
         rgb=clip.rgb[:, :, ::-1],
         instances=clip.instances[:, :, ::-1],
-        expressions=tuple(replace(expression, text=swap(expression.text)) for expression in clip.expressions),
+        expressions=tuple(replace(expression, text=swap_sides(expression.text)) for expression in clip.expressions),
     )
+
+
+def swap_sides(text: str) -> str:
+    """The words for a mirrored picture: left for right, and leftmost for rightmost, but not what "bright" ends in."""
+    return re.sub(r"\b(left|right)", lambda side: "right" if side[0] == "left" else "left", text)
 
 
 def pad_clip(clip: Clip, side_px: int) -> Clip:
@@ -178,16 +216,15 @@ def pad_clip(clip: Clip, side_px: int) -> Clip:
     return replace(clip, rgb=rgb, instances=np.pad(clip.instances, pad))
 
 
-def clip_to_sample(clip: Clip, expression: Expression) -> Sample:
-    """Ask one expression of a clip."""
-    colour = np.array([-1, *(COLOURS.index(thing.colour) for thing in clip.objects)], np.int8)
-    kind = np.array([-1, *(KINDS.index(thing.kind) for thing in clip.objects)], np.int8)
+def clip_to_sample(clip: Clip, expressions: list[Expression]) -> Sample:
+    """Ask some expressions of a clip."""
+    names = [(COLOURS.index(thing.colour), KINDS.index(thing.kind), _surface(thing)) for thing in clip.objects]
+    masks = [clip.mask(expression) for expression in expressions]
     return Sample(
         rgb=clip.rgb,
-        mask=clip.mask(expression),
-        colour=colour[clip.instances],
-        kind=kind[clip.instances],
-        text=expression.text,
+        masks=np.array(masks, bool).reshape(len(masks), *clip.instances.shape),
+        names=np.array([(-1, -1, -1), *names], np.int8)[clip.instances].transpose(0, 3, 1, 2),
+        texts=tuple(expression.text for expression in expressions),
     )
 
 
@@ -199,8 +236,11 @@ def samples_to_batch(samples: list[Sample]) -> Batch:
 
     return Batch(
         rgb=stack("rgb"),
-        mask=stack("mask").flatten(0, 1),
-        colour=stack("colour").flatten(0, 1).long(),
-        kind=stack("kind").flatten(0, 1).long(),
-        texts=[sample.text for sample in samples],
+        mask=stack("masks").flatten(0, 2),
+        names=stack("names").flatten(0, 1).long(),
+        texts=[text for sample in samples for text in sample.texts],
     )
+
+
+def _surface(thing: SceneObject) -> int:
+    return SURFACES.index(thing.material) if thing.material in SURFACES else 0

@@ -1,56 +1,63 @@
 """Where a training's samples come from, and what its network is judged on. Called by `training.loop`.
 
-The loop knows `Source` alone, so that another data set is another class here.
+The loop knows `Source` alone, so that another kind of data is another class here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from samwise_ros.data.synthetic import COLOURS, FIRST_TRAINING_SEED, KINDS, render_clip
+from samwise_ros.data import refcoco
+from samwise_ros.data.described import read_frame
+from samwise_ros.data.synthetic import render_clip
+from samwise_ros.data.vocabulary import COLOURS, KINDS, sample_texts
 from samwise_ros.engine.overlay import draw_overlay
 from samwise_ros.engine.tracker import Tracker
-from samwise_ros.evaluation.synthetic import evaluate_clips, one_per_kind
+from samwise_ros.errors import ConfigError, DatasetError
+from samwise_ros.evaluation.described import evaluate_jf
+from samwise_ros.evaluation.refcoco import evaluate_refcoco
+from samwise_ros.evaluation.synthetic import evaluate_clips, one_per_kind, summarise
 from samwise_ros.model.segmenter import Segmenter
+from samwise_ros.training.described import WHOLE_VIDEO, DescribedSamples, last_videos, read_split
 from samwise_ros.training.interrupts import ignore_interrupt
-from samwise_ros.training.recipe import Recipe
-from samwise_ros.training.samples import Batch, SyntheticSamples, samples_to_batch
+from samwise_ros.training.recipe import Recipe, Splits, Worlds
+from samwise_ros.training.samples import SURFACES, Batch, SyntheticSamples, samples_to_batch
 from samwise_ros.types import Frame
 
 PART_STEPS = 1000
-"""Steps after which the stream of samples starts anew with other worlds. A resumed run makes what it has already seen
-of its part once more, to throw it away, so that it goes on with the same samples."""
+"""Steps after which the stream of synthetic samples starts anew with other worlds. A resumed run makes what it has
+already seen of its part once more, to throw it away, so that it goes on with the same samples."""
 
 WORLDS_PER_STEP = 10_000
 """Distance between the first worlds of two neighbouring steps: more than a step can use."""
 
-CORPUS_WORLDS = 2000
-"""Worlds whose expressions the tokenizer is made from."""
-
 FIRST_VALIDATION_SEED = 500_000
 VALIDATION_FRAMES = 12
 VALIDATION_SIZE_PX = (240, 320)
-"""Rows and columns of the validation's clips."""
+"""Rows and columns of the validation's clips; pictures of real clips have as many rows."""
 
 PICTURED_CLIPS = 3
 PICTURED_FRAMES = 3
+PICTURED_EXPRESSIONS = 4
+"""Of a real video, so many at once are to be seen."""
 
 
 class Source(Protocol):
     """A data set to train on."""
 
     @property
-    def classes(self) -> tuple[int, int]:
-        """Numbers of names that `Batch.colour` and `Batch.kind` count in."""
+    def classes(self) -> tuple[int, ...]:
+        """Numbers of names that `Batch.names` count in."""
         ...
 
     def texts(self) -> Iterable[str]:
@@ -82,23 +89,34 @@ class Source(Protocol):
         ...
 
 
+def open_source(recipe: Recipe) -> Source:
+    """What a recipe says to train on.
+
+    Raises:
+        ConfigError: a data set is unknown or does not suit.
+        DatasetError: a data set's file or folder is missing or has another layout.
+    """
+    if isinstance(recipe.data, Splits):
+        return DescribedSource(recipe, recipe.data)
+    return SyntheticSource(recipe, recipe.data)
+
+
 class SyntheticSource:
     """The synthetic world.
 
     Args:
-        recipe: says which worlds, sizes and expressions.
+        recipe: says which sizes and steps.
+        worlds: says which worlds and expressions.
     """
 
-    classes = (len(COLOURS), len(KINDS))
+    classes: tuple[int, ...] = (len(COLOURS), len(KINDS), len(SURFACES))
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+    def __init__(self, recipe: Recipe, worlds: Worlds) -> None:
+        self._recipe, self._worlds = recipe, worlds
 
     def texts(self) -> Iterator[str]:
-        """Expressions of the first training worlds."""
-        for number in range(CORPUS_WORLDS):
-            clip = render_clip(FIRST_TRAINING_SEED + number, frames=4, height=64, width=64)
-            yield from (expression.text for expression in clip.expressions)
+        """Each phrase with each noun."""
+        yield from sample_texts()
 
     def batches(self, step: int, workers: int) -> Iterator[Batch]:
         """See `Source.batches`; stops at the end of a part of `PART_STEPS` steps."""
@@ -108,8 +126,10 @@ class SyntheticSource:
         samples = SyntheticSamples(
             side_px=stage.side_px,
             frames=stage.frames,
-            weights=self._recipe.expression_weights,
-            first_world=self._recipe.first_world + (step - skipped) * WORLDS_PER_STEP,
+            expressions=stage.expressions,
+            zoom=stage.zoom,
+            weights=self._worlds.expression_weights,
+            first_world=self._worlds.first_world + (step - skipped) * WORLDS_PER_STEP,
         )
         loader = DataLoader(
             samples,
@@ -126,34 +146,128 @@ class SyntheticSource:
         """Mean J by kind of expression; see `Source.validate`."""
         seeds = range(FIRST_VALIDATION_SEED, FIRST_VALIDATION_SEED + self._recipe.validation_clips)
         height_px, width_px = VALIDATION_SIZE_PX
-        size = {"frames": VALIDATION_FRAMES, "height_px": height_px, "width_px": width_px}
-        by_kind: dict[str, list[float]] = {}
-        for clip in evaluate_clips(segmenter, seeds, **size):
-            for kind, value in clip.items():
-                by_kind.setdefault(kind, []).append(value)
-        rows = [draw_clip(segmenter, seed) for seed in seeds[:PICTURED_CLIPS]]
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.concatenate(rows)).save(picture)
-        every = [value for values in by_kind.values() for value in values]
-        return {kind: float(np.mean(values)) for kind, values in by_kind.items()} | {"all": float(np.mean(every))}
+        clips = evaluate_clips(segmenter, seeds, frames=VALIDATION_FRAMES, height_px=height_px, width_px=width_px)
+        summary = summarise(list(clips))
+        save_rows([draw_synthetic(segmenter, seed) for seed in seeds[:PICTURED_CLIPS]], picture)
+        return {kind: means["j"] for kind, means in summary["by_kind"].items()} | {"all": summary["j"]}
 
 
-def draw_clip(segmenter: Segmenter[Any, Any, Any], seed: int) -> npt.NDArray[np.uint8]:
-    """Some frames of a held-out clip in a row, with the mask of one expression of each kind.
+class DescribedSource:
+    """Real data sets.
+
+    Args:
+        recipe: says which sizes and steps.
+        splits: says which data sets.
+
+    Raises:
+        ConfigError: a data set is unknown, keeps its masks to itself, or nothing is left to train on.
+        DatasetError: a file or folder is missing or has another layout.
+    """
+
+    classes: tuple[int, ...] = ()
+
+    def __init__(self, recipe: Recipe, splits: Splits) -> None:
+        self._recipe, self._splits = recipe, splits
+        read = {split: read_split(split) for split in dict.fromkeys((*splits.train, splits.validate))}
+        judged, count = read[splits.validate], recipe.validation_clips
+        judged = last_videos(judged, count) if splits.validate in splits.train else judged
+        self._judged = judged[:count]
+        # RefCOCO, RefCOCO+ and RefCOCOg have photographs in common, which another one's training part may hold.
+        held_out = {clip.frame_paths[0] for clip in self._judged}
+        self._clips = [
+            (clip, split.dataset in WHOLE_VIDEO)
+            for split in splits.train
+            for clip in read[split]
+            if clip.frame_paths[0] not in held_out
+        ]
+        if not self._clips:
+            raise ConfigError(
+                f"the validation takes all videos, of {len(judged)} expressions, expected some to be left to train on: "
+                "lower validation_clips or add a split"
+            )
+
+    def texts(self) -> Iterator[str]:
+        """All expressions that are trained on."""
+        yield from (clip.text for clip, _ in self._clips)
+
+    def batches(self, step: int, workers: int) -> Iterator[Batch]:
+        """See `Source.batches`; a batch does not even depend on `workers`."""
+        stage, left = self._recipe.stage_at(step)
+        done = stage.steps - left  # of this stage
+        samples = DescribedSamples(
+            self._clips,
+            side_px=stage.side_px,
+            frames=stage.frames,
+            augment=self._splits.augment,
+            seed=(self._recipe.seed, step - done),
+        )
+        loader = DataLoader(
+            samples,
+            sampler=range(done * stage.batch, stage.steps * stage.batch),
+            batch_size=stage.batch,
+            collate_fn=samples_to_batch,
+            num_workers=workers,
+            worker_init_fn=ignore_interrupt,
+            generator=torch.Generator(),  # not the training's, which a resumed run would draw from once more
+        )
+        try:
+            yield from loader
+        except DatasetError as error:
+            # A worker's, with the worker's traceback in its text. Its own one would keep the workers alive.
+            message = str(error).strip().rsplit("DatasetError: ", 1)[-1]
+            raise DatasetError(message) from error.with_traceback(None)
+
+    def validate(self, segmenter: Segmenter[Any, Any, Any], picture: Path) -> dict[str, float]:
+        """J, F and J&F of videos, oIoU and mIoU of photographs; see `Source.validate`."""
+        videos = [list(group) for _, group in groupby(self._judged, key=lambda clip: clip.frame_paths)]
+        rows = []
+        for clips in videos[:PICTURED_CLIPS]:
+            paths = clips[0].frame_paths[:VALIDATION_FRAMES]
+            texts = [clip.text for clip in clips[:PICTURED_EXPRESSIONS]]
+            rows.append(draw_row(segmenter, texts, (Frame(read_frame(path)) for path in paths), len(paths)))
+        save_rows(rows, picture)
+        if self._splits.validate.dataset in refcoco.SPLITS:
+            photographs = evaluate_refcoco(segmenter, self._judged)
+            return {"oIoU": photographs.oiou, "mIoU": photographs.miou, "all": photographs.miou}
+        scores = evaluate_jf(segmenter, self._judged)
+        return {"J": scores.j, "F": scores.f, "all": scores.jf}
+
+
+def draw_synthetic(segmenter: Segmenter[Any, Any, Any], seed: int) -> npt.NDArray[np.uint8]:
+    """`draw_row` of a held-out clip of the synthetic world, with one expression of each kind."""
+    height_px, width_px = VALIDATION_SIZE_PX
+    clip = render_clip(seed, frames=VALIDATION_FRAMES, height=height_px, width=width_px)
+    texts = [expression.text for expression in one_per_kind(clip.expressions)]
+    return draw_row(segmenter, texts, map(Frame, clip.rgb), VALIDATION_FRAMES)
+
+
+def draw_row(
+    segmenter: Segmenter[Any, Any, Any], texts: Sequence[str], frames: Iterable[Frame], count: int
+) -> npt.NDArray[np.uint8]:
+    """Some frames of a clip in a row, with the masks found.
 
     Args:
         segmenter: the model.
-        seed: of the clip.
+        texts: expressions.
+        frames: of the clip.
+        count: how many there are.
 
     Returns:
-        (H, PICTURED_FRAMES * W, 3) uint8, RGB.
+        (H, up to PICTURED_FRAMES * W, 3) uint8, RGB, H being that of VALIDATION_SIZE_PX.
     """
-    height_px, width_px = VALIDATION_SIZE_PX
-    clip = render_clip(seed, frames=VALIDATION_FRAMES, height=height_px, width=width_px)
-    chosen = one_per_kind(clip.expressions)
-    tracker = Tracker(segmenter, max_targets=max(1, len(chosen)))
-    for expression in chosen.values():
-        tracker.add(expression.text)
-    shown = {round(index) for index in np.linspace(0, VALIDATION_FRAMES - 1, PICTURED_FRAMES)}
-    results = enumerate(tracker.run(map(Frame, clip.rgb)))
-    return np.concatenate([draw_overlay(result) for index, result in results if index in shown], 1)
+    tracker = Tracker(segmenter, max_targets=max(1, len(texts)))
+    for text in texts:
+        tracker.add(text)
+    shown = {round(index) for index in np.linspace(0, count - 1, PICTURED_FRAMES)}
+    drawn = [draw_overlay(result) for index, result in enumerate(tracker.run(frames)) if index in shown]
+    height_px = VALIDATION_SIZE_PX[0]
+    scaled = [cv2.resize(one, (round(one.shape[1] * height_px / len(one)), height_px)) for one in drawn]
+    return np.asarray(np.concatenate(scaled, 1), np.uint8)
+
+
+def save_rows(rows: Sequence[npt.NDArray[np.uint8]], path: Path) -> None:
+    """Write rows (H, W_i, 3), one below the other, as a PNG; shorter ones end in black."""
+    width = max(row.shape[1] for row in rows)
+    picture = np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 
-from samwise_ros.model.build import build_model, find_tokenizer, load_network
+from samwise_ros.config import preset
+from samwise_ros.model.build import find_tokenizer, load_network
 from samwise_ros.model.checkpoint import tokenizer_path
 from samwise_ros.model.published import cache_dir
 from samwise_ros.model.samwise import Samwise
@@ -19,7 +22,7 @@ from samwise_ros.training.tokens import train_tokenizer
 
 
 def start_network(recipe: Recipe) -> Samwise:
-    """The network before the first step, on the CPU: of the recipe's weights file, or fresh.
+    """The network before the first step, on the CPU: of the recipe's weights file, or fresh. Random numbers start anew.
 
     Args:
         recipe: says which.
@@ -30,10 +33,11 @@ def start_network(recipe: Recipe) -> Samwise:
     Raises:
         CheckpointError: the weights file does not fit.
     """
+    torch.manual_seed(recipe.seed)  # the same fresh weights in every process, those of the auxiliary heads included
     if recipe.start_from is not None:
         return load_network(Path(recipe.start_from), recipe.model)
-    torch.manual_seed(recipe.seed)  # the same weights in every process
-    network = build_model(recipe.model)
+    left_out: dict[str, Any] = dict.fromkeys(recipe.leave_out, False)
+    network = Samwise(replace(preset(recipe.model), **left_out))
     spread_positions(network)
     return network
 

@@ -1,7 +1,9 @@
 """`samwise evaluate`."""
 
+import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dataset_folders import (
@@ -14,7 +16,9 @@ from dataset_folders import (
 )
 
 from samwise_ros.cli.main import main
+from samwise_ros.data.expressions import Expression
 from samwise_ros.evaluation import synthetic
+from samwise_ros.evaluation.synthetic import ClipScores, Judged
 from samwise_ros.model import build
 
 
@@ -25,11 +29,42 @@ def test_no_clips_and_no_frames_are_refused(option: str, capsys: pytest.CaptureF
     assert "'0' is not a whole number of at least 1" in capsys.readouterr().err
 
 
-def test_the_table_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(build, "build_segmenter", lambda *_, **__: "model")
-    monkeypatch.setattr(synthetic, "evaluate_clips", lambda model, seeds, **_: [{"colour": len(seeds) / 4}])
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the evaluation is asked for; it finds one red ball."""
+    asked: dict[str, Any] = {}
+
+    def evaluate(model: str, seeds: range, **options: Any) -> list[ClipScores]:
+        asked.update(options, seeds=seeds)
+        return [ClipScores(0, (Judged(Expression("the red ball", "colour", 1), 0.5, 1.0, 0.0),), 4, 2.0)]
+
+    monkeypatch.setattr(build, "build_segmenter", lambda *names, **options: asked.update(options, model=names[0]))
+    monkeypatch.setattr(synthetic, "evaluate_clips", evaluate)
+    return asked
+
+
+def test_the_table_is_printed(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]):
     assert main(["evaluate", "--clips", "3"]) == 0
     assert "| **all** | 1 | **0.750** |" in capsys.readouterr().out
+    assert asked["seeds"] == range(3)
+    assert asked["held_out"] is False
+
+
+def test_json_says_the_same(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]):
+    command = ["evaluate", "--dataset", "synthetic", "--split", "held-out", "--weights", "compact", "--all", "--json"]
+    assert main(command) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["jf"] == 0.75
+    assert summary["by_kind"]["colour"]["jf"] == 0.75
+    assert summary["frames_per_s"] == 2.0
+    assert asked["seeds"] == range(200)
+    assert asked["held_out"] is True
+    assert (asked["model"], asked["weights"]) == ("compact", None)
+
+
+def test_a_split_that_there_is_not(capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", "--split", "valid"]) == 2
+    assert "split is 'valid', expected test or held-out" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -82,3 +82,11 @@ def test_without_temporal_attention_a_frame_sees_itself_alone():
     adapter = CrossModalTemporalAdapter(12, 20, 16, 2, temporal=False).eval()
     window = torch.randn(1, 3, 16, 4, 4)
     assert torch.equal(adapter.look_back(window, 2), window[:, 1:])
+
+
+def test_without_vision_to_text_the_text_goes_on_as_it_came():
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 2, vision_to_text=False).eval()
+    x, text = torch.randn(1, 1, 16, 4, 4), torch.randn(2, 5, 20)
+    vision_residual, text_residual = adapter.exchange(x, x.mean(1), text, torch.zeros(2, 5, dtype=torch.bool))
+    assert vision_residual.shape == (2, 1, 12, 4, 4)
+    assert torch.equal(text_residual, torch.zeros_like(text))

@@ -55,6 +55,14 @@ def test_released_file(network: Samwise, tmp_path: Path):
     assert_equal(network, loaded)
 
 
+def test_a_model_whose_text_never_looks_at_the_image_is_recognised(network: Samwise, tmp_path: Path):
+    plain = Samwise(replace(network.config, vision_to_text=False)).eval()
+    save_weights(plain, "compact", tmp_path / "w.safetensors")
+    loaded = load_network(tmp_path / "w.safetensors")
+    assert not loaded.config.vision_to_text
+    assert_equal(plain, loaded)
+
+
 def test_parts_that_the_single_image_model_lacks_are_recognised(network: Samwise, tmp_path: Path):
     config = replace(network.config, object_score=False, temporal_attention=False, memory_check=False)
     plain = Samwise(config).eval()

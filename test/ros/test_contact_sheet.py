@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
 
-from samwise_ros.ros.contact_sheet import CELL_WIDTH_PX, ContactSheet
+from samwise_ros.engine.sheet import CELL_WIDTH_PX
+from samwise_ros.ros.contact_sheet import ContactSheet
 
 
 def picture(number):

@@ -3,6 +3,7 @@ import re
 import signal
 
 import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
@@ -10,7 +11,8 @@ pytest.importorskip("samwise_ros.msg", reason="needs the built messages: make se
 
 from fakes import red_square
 
-from samwise_ros.data.synthetic import Expression, World
+from samwise_ros.data.expressions import Expression
+from samwise_ros.data.synthetic import Clip, World
 from samwise_ros.data.video import VideoWriter
 from samwise_ros.errors import ConfigError
 from samwise_ros.ros import demo
@@ -23,8 +25,8 @@ def options(*arguments):
     return demo._parse(list(arguments))
 
 
-def demo_world():
-    return World(options().seed, height=demo.HEIGHT_PX, width=demo.WIDTH_PX)
+def planned_world():
+    return World(options().seed, height=demo.HEIGHT_PX // 4, width=demo.WIDTH_PX // 4)
 
 
 @pytest.fixture
@@ -38,20 +40,59 @@ def test_the_world_is_spoken_of_truly_and_in_two_ways():
     first, second = demo.plan_world(options("--frames", "20"))
     assert (first.start, first.stop, second.start, second.stop) == (0, 10, 10, 20)
     assert first.object_index != second.object_index
-    world = demo_world()
     for part in (first, second):
-        known = {one.text: one.object_index for one in world.expressions(part.start, part.stop)}
-        assert part.object_index == known[part.text]
-        assert all((world.frame(t)[1] == part.object_index).any() for t in range(part.start, part.stop))
+        clip = planned_world().clip(part.start, part.stop - part.start)
+        known = {one.text: one for one in clip.expressions}
+        assert known[part.text].object_index == part.object_index
+        assert known[part.text].since == 0
+        assert (clip.instances == part.object_index).any((1, 2)).all()
+
+
+def test_the_demo_shows_what_it_speaks_of_at_full_size():
+    world = World(options().seed, height=demo.HEIGHT_PX, width=demo.WIDTH_PX)
+    for part in demo.plan_world(options()):
+        for t in (part.start, part.stop - 1):
+            assert (world.frame(t)[1] == part.object_index).sum() > 0.01 * demo.HEIGHT_PX * demo.WIDTH_PX
+
+
+def test_a_long_film_is_planned_on_few_of_its_frames(monkeypatch):
+    asked = []
+    film = World.clip
+
+    def count(world, start, frames, stride=1):
+        asked.append((start, frames, stride))
+        return film(world, start, min(frames, 4), stride)
+
+    monkeypatch.setattr(World, "clip", count)
+    demo.plan_world(options("--frames", "301"))
+    assert asked == [(0, 50, 3), (150, 50, 3)]
 
 
 def test_the_users_text_is_looked_up_in_the_world(capsys):
-    known = next(one for one in demo_world().expressions(0, 10) if one.object_index)
+    known = next(one for one in planned_world().clip(0, 10).expressions if one.object_index)
     first, _ = demo.plan_world(options("--frames", "20", "--text", known.text.upper()))
     assert first == Part(known.text.upper(), 0, 10, known.object_index)
     first, _ = demo.plan_world(options("--frames", "20", "--text", "the purple elephant"))
     assert first.object_index is None
     assert "its J is not measured" in capsys.readouterr().out
+
+
+def picture(*areas):
+    """One frame in which object k has the k-th area, in pixels."""
+    return np.repeat(np.arange(len(areas) + 1), [100 - sum(areas), *areas]).astype(np.uint8).reshape(1, 10, 10)
+
+
+def test_what_is_easiest_to_see_is_chosen():
+    known = [
+        Expression("the ball", "kind", 1),
+        Expression("red thing", "colour", 2),
+        Expression("red block", "colour", 2),
+        Expression("the left thing", "place", 3),
+        Expression("a mug", "absent", 0),
+    ]
+    clip = Clip(np.zeros((2, 10, 10, 3), np.uint8), np.concatenate([picture(20, 5, 30), picture(1, 4, 30)]), (), ())
+    choices = [demo.choose_expression(clip, known, taken) for taken in ({None}, {2}, {1, 2}, {1, 2, 3})]
+    assert choices == [known[1], known[0], known[3], None]
 
 
 @pytest.fixture
@@ -82,10 +123,18 @@ def test_a_text_that_is_not_one_thing_to_follow_is_refused(clip, text):
         demo.plan_video(options("--video", str(clip), "--text", text))
 
 
-def test_two_parts_never_share_a_text(monkeypatch):
-    known = (Expression("the left one", "place", 1), Expression("the left one", "place", 2))
-    monkeypatch.setattr(World, "expressions", lambda *_: known)
-    with pytest.raises(ConfigError, match="offer nothing to follow"):
+@pytest.mark.parametrize(
+    "known",
+    [
+        (Expression("the left one", "place", 1), Expression("the left one", "place", 2)),
+        (Expression("the left one", "place", 1), Expression("the red one", "colour", 1)),
+        (Expression("the left one", "place", 1), Expression("the last one", "late", 2, since=3)),
+    ],
+)
+def test_two_parts_share_neither_text_nor_thing_and_hold_from_the_start(known, monkeypatch):
+    clip = Clip(np.zeros((1, 10, 10, 3), np.uint8), picture(9, 9), (), known)
+    monkeypatch.setattr(World, "clip", lambda *_: clip)
+    with pytest.raises(ConfigError, match="frames 5 to 9 of this world offer nothing to follow"):
         demo.plan_world(options("--frames", "10"))
 
 
@@ -134,7 +183,21 @@ def test_wrong_options_are_refused_in_one_sentence(arguments, sentence, tmp_path
 def test_a_node_that_dies_ends_the_demo(tmp_path, clip, without_model, monkeypatch, capsys):
     monkeypatch.setattr(demo, "NODE_MODULE", "samwise_ros.ros.no_such_module")
     assert demo.main(["--video", str(clip), "--text", "a", "--out", str(tmp_path)]) == 1
-    assert "demo failed: the node ended with exit code 1 at its start" in capsys.readouterr().err
+    assert "demo failed: the node ended with exit code 1: see its message above" in capsys.readouterr().err
+
+
+def test_a_film_that_does_not_fit_ends_the_demo(tmp_path, without_model, capfd):
+    assert demo.main(["--frames", "100000", "--out", str(tmp_path)]) == 1
+    shown = capfd.readouterr()
+    assert "100000 frames of 640 x 480 pixels take 122.9 GB" in shown.out + shown.err
+    assert "demo failed: the camera ended with exit code 1: see its message above" in shown.err
+
+
+def test_the_demo_waits_for_the_filming_and_not_for_ever(tmp_path, without_model, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "_STALL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(demo, "_FILMING_S_PER_FRAME", 0.1)
+    assert demo.main(["--frames", "8", "--out", str(tmp_path)]) == 1
+    assert "demo failed: the first image was not there after 1 s: see the messages above" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_the_demo_and_all_its_processes(start, clip, tmp_path):

@@ -1,3 +1,5 @@
+import signal
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from sensor_msgs.msg import Image
 from samwise_ros.data.synthetic import World
 from samwise_ros.data.video import VideoWriter
 from samwise_ros.ros.convert import image_to_frame, image_to_labels
+from samwise_ros.ros.synthetic_camera import CameraParams, make_shots
 
 pytestmark = pytest.mark.ros
 
@@ -43,7 +46,41 @@ def test_every_frame_of_the_world_arrives_with_its_truth(graph, start):
     stamps = [image_to_frame(image).stamp_ns for image in audience.images]
     assert sorted(set(stamps)) == stamps
     assert camera.returncode == 0
-    assert "5 images published" in camera.stdout.read()
+    told = camera.stdout.read()
+    assert "filming 5 frames of world 3, 64 x 48 pixels, before the first is published" in told
+    assert "5 images published" in told
+
+
+def test_without_an_end_the_film_is_shown_again_and_again(graph, start):
+    audience = Audience(graph)
+    run_camera(start, *SIZE, "-p", "loop_frames:=3", "-p", "rate_hz:=50.0", "-p", "wait_for_subscribers:=1")
+    graph.wait_for(lambda: len(audience.images) >= 8 and len(audience.truths) >= 8)
+    world = World(0, height=48, width=64)
+    for t in range(8):
+        rgb, instances = world.frame(t % 3)
+        np.testing.assert_array_equal(image_to_frame(audience.images[t]).rgb, rgb)
+        np.testing.assert_array_equal(image_to_labels(audience.truths[t]), instances)
+    stamps = [image_to_frame(image).stamp_ns for image in audience.images]
+    assert sorted(set(stamps)) == stamps
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_it_films(start, number):
+    camera = run_camera(start, "-p", "frames:=3000")
+    assert any("filming 3000 frames" in line for line in iter(camera.stdout.readline, ""))
+    camera.send_signal(number)
+    output, _ = camera.communicate(timeout=60)
+    assert camera.returncode == 0
+    assert "ready" not in output
+    assert "Traceback" not in output
+
+
+def test_it_tells_how_long_the_filming_takes():
+    told = []
+    params = CameraParams(seed=1, width=640, height=480, frames=5)
+    assert len(list(make_shots(params, told.append))) == 5
+    assert [line.rsplit(", about ")[0] for line in told[1:]] == ["4 of 5 frames filmed", "5 of 5 frames filmed"]
+    assert told[-1].endswith(", about 0 s to go")
 
 
 def test_it_waits_for_its_audience(graph, start):
@@ -75,6 +112,11 @@ def test_a_video_is_published_to_its_end_without_truth(graph, start, tmp_path):
         (["-p", "video:=/nowhere.mp4"], "'/nowhere.mp4' does not exist"),
         (["-p", "rate_hz:=0.0"], "parameter 'rate_hz' is refused"),
         (["-p", "width:=4"], "parameter 'width' is refused"),
+        (["-p", "loop_frames:=0"], "parameter 'loop_frames' is refused"),
+        (
+            ["-p", "frames:=5000"],
+            "5000 frames of 640 x 480 pixels take 6.1 GB, expected at most 4.0 GB: choose a smaller frames",
+        ),
     ],
 )
 def test_a_wrong_configuration_ends_the_camera_with_one_sentence(start, arguments, sentence):

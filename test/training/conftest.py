@@ -14,8 +14,8 @@ from samwise_ros.training import records, samples, source
 SHIPPED = Path(__file__).parents[2] / "config" / "train_compact.yaml"
 
 STAGES = [
-    {"side_px": 64, "frames": 1, "batch": 4, "steps": 4},
-    {"side_px": 64, "frames": 6, "batch": 2, "steps": 2},
+    {"side_px": 64, "frames": 1, "batch": 2, "expressions": 2, "zoom": 1, "steps": 4},
+    {"side_px": 64, "frames": 6, "batch": 2, "expressions": 1, "zoom": 1, "steps": 2},
 ]
 
 WriteRecipe = Callable[..., Path]
@@ -38,8 +38,7 @@ def write_recipe(tmp_path: Path) -> WriteRecipe:
 @pytest.fixture
 def small_run(monkeypatch: pytest.MonkeyPatch):
     """Make everything around the steps short."""
-    monkeypatch.setattr(samples, "BUFFER_SIZE", 4)
-    monkeypatch.setattr(source, "CORPUS_WORLDS", 3)
+    monkeypatch.setattr(samples, "BUFFER_FRAMES", 6)
     monkeypatch.setattr(source, "PART_STEPS", 2)
     monkeypatch.setattr(source, "VALIDATION_FRAMES", 2)
     monkeypatch.setattr(source, "VALIDATION_SIZE_PX", (48, 64))

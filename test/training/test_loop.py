@@ -11,26 +11,28 @@ from typing import Any
 
 import pytest
 import torch
+from dataset_folders import write_ref_ytvos
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from samwise_ros import config
 from samwise_ros.errors import CheckpointError, ConfigError
+from samwise_ros.model import build
 from samwise_ros.model.build import build_segmenter, load_network
 from samwise_ros.training import loop
 from samwise_ros.training.loop import Trainer, train
 from samwise_ros.training.recipe import read_recipe
 from samwise_ros.training.samples import Batch
-from samwise_ros.training.source import SyntheticSource
+from samwise_ros.training.source import SyntheticSource, open_source
 
-TWO_STEPS = [{"side_px": 64, "frames": 1, "batch": 2, "steps": 2}]
+TWO_STEPS = [{"side_px": 64, "frames": 1, "batch": 2, "expressions": 1, "zoom": 1, "steps": 2}]
 
 pytestmark = pytest.mark.usefixtures("small_run")
 
 
 def make_trainer(recipe_path: Path, out: Path) -> Trainer:
     recipe = read_recipe(recipe_path)
-    return Trainer(recipe, SyntheticSource(recipe), out, cpu=True)
+    return Trainer(recipe, open_source(recipe), out, cpu=True)
 
 
 def first_batch(trainer: Trainer) -> Batch:
@@ -161,13 +163,13 @@ def test_what_cannot_be_resumed(write_recipe, tmp_path: Path):
 def test_processes_that_cannot_share_a_batch(write_recipe, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(loop, "process_count", lambda: 3)
     with pytest.raises(
-        ConfigError, match="a stage has batch 4 for 3 processes, expected one that they can share evenly"
+        ConfigError, match="a stage has batch 2 for 3 processes, expected one that they can share evenly"
     ):
         make_trainer(write_recipe(), tmp_path)
 
 
 def test_one_batch_is_learnt_and_every_part_learns(write_recipe, tmp_path: Path):
-    stages = [{"side_px": 64, "frames": 1, "batch": 4, "steps": 2000}]
+    stages = [{"side_px": 64, "frames": 1, "batch": 2, "expressions": 2, "zoom": 1, "steps": 2000}]
     trainer = make_trainer(write_recipe(stages=stages), tmp_path)
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
     batch = first_batch(trainer)
@@ -207,7 +209,11 @@ def test_the_best_averaged_weights_are_kept(write_recipe, tmp_path: Path, monkey
 
 def test_frozen_parts_of_given_weights_stay(write_recipe, tmp_path: Path, monkeypatch):
     first = tmp_path / "first"
-    train(write_recipe(stages=[{"side_px": 64, "frames": 1, "batch": 2, "steps": 1}]), first, cpu=True)
+    train(
+        write_recipe(stages=[{**TWO_STEPS[0], "steps": 1}]),
+        first,
+        cpu=True,
+    )
     weights = first / "compact.safetensors"
     frozen = replace(config.PRESETS["compact"], frozen=("text_encoder", "sam"))
     monkeypatch.setitem(config.PRESETS, "compact", frozen)
@@ -224,6 +230,52 @@ def test_frozen_parts_of_given_weights_stay(write_recipe, tmp_path: Path, monkey
         key.split(".")[0] for key, value in trainer.network.state_dict().items() if not torch.equal(value, start[key])
     }
     assert {"adapters", "project_text"} <= changed <= {"adapters", "project_text", "cme"}
+
+
+def test_published_parts_are_trained_on_real_video(write_recipe, tmp_path: Path, monkeypatch):
+    """The way of `base_plus`: given weights, of which SAM 2's and RoBERTa's stay, and Ref-YouTube-VOS."""
+    frozen = replace(config.PRESETS["compact"], frozen=("text_encoder", "sam"))
+    monkeypatch.setitem(config.PRESETS, "compact", frozen)
+    shipped = build.WEIGHTS_DIR / "compact.safetensors"
+    write_ref_ytvos(tmp_path / "data")
+    ytvos = {"dataset": "ref-ytvos", "folder": str(tmp_path / "data"), "split": "train"}
+    path = write_recipe(
+        start_from=str(shipped),
+        data={"train": [ytvos], "validate": ytvos, "augment": False},
+        stages=[{"side_px": 64, "frames": 6, "batch": 2, "expressions": 1, "zoom": 1, "steps": 4}],
+        loss_weights={"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "auxiliary": 0.0},
+        ema_decay=0.0,
+        validate_every=2,
+    )
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(path, whole, cpu=True)
+    assert [row["step"] for row in rows_of(whole) if row["validation"]] == ["2", "4"]
+    assert all(row["focal"] and row["dice"] and not row["score"] for row in rows_of(whole) if row["rate"])
+    assert len(list((whole / "validation").glob("*.png"))) == 2
+    state, start = read_state(whole), load_network(shipped).state_dict()
+    trained = {name.removeprefix("network.") for name in state["objective"]}
+    assert trained == start.keys(), "no auxiliary heads"
+    changed = {
+        name.split(".")[0] for name in start if not torch.equal(state["objective"][f"network.{name}"], start[name])
+    }
+    assert {"adapters", "project_text"} <= changed <= {"adapters", "project_text", "cme"}
+    with monkeypatch.context() as patch:
+        stop_in_step(3, signal.SIGINT, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(path, parts, cpu=True)
+    train(path, parts, resume=True, cpu=True)
+    assert_same(read_state(parts), state)
+
+
+def test_gradients_are_shortened_to_what_the_recipe_says(write_recipe, tmp_path: Path):
+    norms = {}
+    for most in (1000.0, 0.01):
+        trainer = make_trainer(write_recipe(max_gradient=most), tmp_path)
+        trainer.train_step(first_batch(trainer))
+        gradients = [value.grad for value in trainer.network.parameters() if value.grad is not None]
+        norms[most] = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
+    assert norms[1000.0] > 0.1
+    assert norms[0.01] == pytest.approx(0.01, rel=1e-3)
 
 
 def test_weights_to_start_from_that_are_missing(write_recipe, tmp_path: Path):

@@ -32,7 +32,7 @@ SHORT = """
 import sys
 from samwise_ros.cli.main import main
 from samwise_ros.training import samples, source
-samples.BUFFER_SIZE, source.PART_STEPS, source.VALIDATION_FRAMES = 4, 2, 2
+samples.BUFFER_FRAMES, source.PART_STEPS, source.VALIDATION_FRAMES = 6, 2, 2
 source.VALIDATION_SIZE_PX, source.PICTURED_FRAMES = (48, 64), 2
 sys.exit(main(sys.argv[1:]))
 """
@@ -74,8 +74,8 @@ def read_losses(out: Path) -> list[dict[str, float]]:
 def test_two_processes_give_the_numbers_of_one(write_recipe, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(records, "LOG_EVERY", 20)
     stages = [
-        {"side_px": 64, "frames": 1, "batch": 4, "steps": 2},
-        {"side_px": 64, "frames": 6, "batch": 2, "steps": 1},
+        {"side_px": 64, "frames": 1, "batch": 4, "expressions": 2, "zoom": 1, "steps": 2},
+        {"side_px": 64, "frames": 6, "batch": 2, "expressions": 2, "zoom": 1, "steps": 1},
     ]
     recipe, one, two = write_recipe(stages=stages, learning_rate=1.0e-4), tmp_path / "one", tmp_path / "two"
     train(recipe, one, cpu=True)
@@ -115,16 +115,19 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
 
 
 def make_batch() -> Batch:
+    """4 clips of 2 frames, with 2 expressions each."""
     rows = torch.arange(4)
     labels = torch.arange(8)[:, None, None]
-    return Batch(rows[:, None, None, None, None].expand(4, 2, 1, 1, 3), labels > 3, labels, labels, list("abcd"))
+    masks = torch.arange(16)[:, None, None] > 7
+    return Batch(rows[:, None, None, None, None].expand(4, 2, 1, 1, 3), masks, labels[:, None], list("abcdefgh"))
 
 
 def test_a_part_of_a_batch_has_its_own_clips():
     part = take_part(make_batch(), 1, 2)
-    assert part.texts == ["c", "d"]
+    assert part.texts == ["e", "f", "g", "h"]
     assert part.rgb[:, 0, 0, 0, 0].tolist() == [2, 3]
-    assert part.kind.flatten().tolist() == [4, 5, 6, 7]
+    assert part.names.flatten().tolist() == [4, 5, 6, 7]
+    assert part.mask.shape[0] == 8
     assert part.mask.all()
 
 

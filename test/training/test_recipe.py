@@ -5,37 +5,56 @@ from pathlib import Path
 import pytest
 import yaml
 
+from samwise_ros.data import refcoco
 from samwise_ros.errors import ConfigError
-from samwise_ros.training.recipe import Stage, read_recipe
+from samwise_ros.training.described import VIDEO_SETS
+from samwise_ros.training.recipe import Split, Splits, Stage, Worlds, read_recipe
 
-SHIPPED = Path(__file__).parents[2] / "config" / "train_compact.yaml"
+CONFIG = Path(__file__).parents[2] / "config"
+RECIPES = sorted(CONFIG.glob("train_*.yaml"))
+COMPACT, VIDEO = CONFIG / "train_compact.yaml", CONFIG / "train_video.yaml"
+YTVOS = {"dataset": "ref-ytvos", "folder": "a", "split": "train"}
 
 
-def written(tmp_path: Path, **changes: object) -> Path:
-    values = yaml.safe_load(SHIPPED.read_text()) | changes
+def written(tmp_path: Path, base: Path = COMPACT, **changes: object) -> Path:
+    values = yaml.safe_load(base.read_text()) | changes
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump({key: value for key, value in values.items() if value != "left out"}))
     return path
 
 
-def test_the_shipped_recipe_is_read():
-    recipe = read_recipe(SHIPPED)
-    assert recipe.model == "compact"
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_shipped_recipes_are_read(path: Path):
+    recipe = read_recipe(path)
     assert recipe.steps == sum(stage.steps for stage in recipe.stages)
+    if isinstance(recipe.data, Splits):
+        known = {*VIDEO_SETS, *refcoco.SPLITS}
+        assert {split.dataset for split in (*recipe.data.train, recipe.data.validate)} <= known
+
+
+def test_there_is_a_recipe_for_each_way_to_train():
+    assert {path.stem: read_recipe(path).model for path in RECIPES} == {
+        "train_compact": "compact",
+        "train_pretrain": "base_plus",
+        "train_video": "base_plus",
+    }
+    assert isinstance(read_recipe(COMPACT).data, Worlds)
+    ytvos = Split("ref-ytvos", "data/ref-youtube-vos", "train")
+    assert read_recipe(VIDEO).data == Splits((ytvos,), ytvos, False)
 
 
 def test_the_stage_of_a_step(tmp_path):
     stages = [
-        {"side_px": 64, "frames": 1, "batch": 2, "steps": 3},
-        {"side_px": 128, "frames": 4, "batch": 1, "steps": 2},
+        {"side_px": 64, "frames": 1, "batch": 1, "expressions": 2, "zoom": 1, "steps": 3},
+        {"side_px": 128, "frames": 4, "batch": 1, "expressions": 1, "zoom": 1, "steps": 2},
     ]
     recipe = read_recipe(written(tmp_path, stages=stages))
-    assert recipe.stage_at(0) == (Stage(64, 1, 2, 3), 3)
-    assert recipe.stage_at(2) == (Stage(64, 1, 2, 3), 1)
-    assert recipe.stage_at(4) == (Stage(128, 4, 1, 2), 1)
+    assert recipe.stage_at(0) == (Stage(64, 1, 1, 2, 1, 3), 3)
+    assert recipe.stage_at(2) == (Stage(64, 1, 1, 2, 1, 3), 1)
+    assert recipe.stage_at(4) == (Stage(128, 4, 1, 1, 1, 2), 1)
     with pytest.raises(IndexError):
         recipe.stage_at(5)
-    # 3 steps of 2 pictures at 64 px, then 2 of 4 at 128 px, which has four times the pixels.
+    # 3 steps of a picture with 2 expressions at 64 px, then 2 of 4 at 128 px, which has four times the pixels.
     assert [recipe.progress(step) for step in (0, 3, 4, 5)] == pytest.approx([0, 6 / 38, 22 / 38, 1])
 
 
@@ -43,22 +62,88 @@ def test_the_stage_of_a_step(tmp_path):
     ("changes", "message"),
     [
         ({"model": "huge"}, "model preset is 'huge', expected one of compact"),
-        ({"seed": "left out"}, "has keys .*, expected exactly model, start_from, seed, .*: add or remove keys"),
+        (
+            {"seed": "left out"},
+            "has keys .*, expected exactly model, leave_out, start_from, seed, .*: add or remove keys",
+        ),
         ({"sead": 1}, "has keys .*sead.*, expected exactly"),
         ({"stages": "left out"}, "has no list of stages"),
         ({"stages": [{"side_px": 64}]}, "a stage of .* has keys side_px, expected exactly side_px, frames"),
-        ({"stages": [{"side_px": 100, "frames": 1, "batch": 1, "steps": 1}]}, "a side that 64 divides"),
-        ({"stages": [{"side_px": 64, "frames": 0, "batch": 1, "steps": 1}]}, "expected positive numbers"),
+        (
+            {"stages": [{"side_px": 100, "frames": 1, "batch": 1, "expressions": 1, "zoom": 1, "steps": 1}]},
+            "a side that 64 divides",
+        ),
+        (
+            {"stages": [{"side_px": 64, "frames": 1, "batch": 1, "expressions": 1, "zoom": 0.5, "steps": 1}]},
+            "expected positive numbers",
+        ),
+        (
+            {"stages": [{"side_px": 64, "frames": 2, "batch": 1, "expressions": 0, "zoom": 1, "steps": 1}]},
+            "asks nothing, expected single frames and the auxiliary loss",
+        ),
+        ({"leave_out": ["everything"]}, r"has leave_out \['everything'\], expected a list of some of vision_to_text"),
+        ({"leave_out": None}, "has leave_out None, expected a list"),
+        (
+            {"leave_out": ["memory_check"], "start_from": "w.safetensors"},
+            "leaves out memory_check and starts from weights, expected one of both",
+        ),
         ({"warmup_steps": 0}, "has warmup_steps 0, expected a number of at least 1: correct it"),
         ({"learning_rate": "1e-3"}, "has learning_rate '1e-3', expected a number .* takes 1e-3 for a word"),
         ({"ema_decay": 1.0}, "has ema_decay 1.0, expected 0 to below 1"),
         ({"loss_weights": {"focal": 1.0}}, "weighs losses focal, expected exactly focal, dice, score, cme, auxiliary"),
-        ({"expression_weights": {"taste": 1}}, "weighs expressions of kind taste, expected colour, shape"),
+        ({"max_gradient": -1}, "has max_gradient -1, expected a number of at least 0"),
+        (
+            {"model": "base_plus"},
+            "base_plus from nothing, whose text_encoder and sam stay .* `samwise convert --roberta`",
+        ),
+        (
+            {"data": "left out"},
+            "data of recipe .* has keys None, expected exactly first_world, .*, or train, validate, aug",
+        ),
+        (
+            {"data": {"first_world": -1, "expression_weights": {}}},
+            "has first_world -1, expected a number of at least 0",
+        ),
+        (
+            {"data": {"first_world": 0, "expression_weights": {"taste": 1}}},
+            "weighs expressions of kind taste, expected colour, kind, .*: correct expression_weights",
+        ),
     ],
 )
 def test_wrong_recipes(tmp_path, changes: dict[str, object], message: str):
     with pytest.raises(ConfigError, match=message):
         read_recipe(written(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": []}, "has no list of splits to train on, expected `train` with at least one: add it"),
+        (
+            {"train": [{"dataset": "mevis"}]},
+            "a split of train in .* has keys dataset, expected exactly dataset, folder",
+        ),
+        ({"validate": {**YTVOS, "split": 1}}, "validate in .* expected three words: put them in quotes"),
+        ({"validate": None}, "validate in .* has keys None, expected exactly dataset, folder, split"),
+        ({"augment": "yes please"}, "has augment 'yes please', expected true or false"),
+        ({"more": 1}, "data of recipe .* has keys .*more.*, expected exactly train, validate, augment: add or remove"),
+    ],
+)
+def test_wrong_real_data(tmp_path, changes: dict[str, object], message: str):
+    data = {"train": [YTVOS], "validate": YTVOS, "augment": False} | changes
+    with pytest.raises(ConfigError, match=message):
+        read_recipe(written(tmp_path, VIDEO, data=data))
+
+
+def test_what_real_data_do_not_have(tmp_path):
+    losses = {"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "auxiliary": 0.5}
+    with pytest.raises(ConfigError, match=r"auxiliary loss weight 0\.5, expected 0: real data sets do not name"):
+        read_recipe(written(tmp_path, VIDEO, loss_weights=losses))
+    stages = [{"side_px": 64, "frames": 1, "batch": 1, "expressions": 2, "zoom": 1, "steps": 1}]
+    with pytest.raises(
+        ConfigError, match="asks 2 expressions of a clip and has zoom 1, expected 1 and 1 for real data sets: put more"
+    ):
+        read_recipe(written(tmp_path, VIDEO, stages=stages))
 
 
 def test_missing_recipe(tmp_path):

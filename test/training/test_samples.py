@@ -7,7 +7,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from samwise_ros.data.synthetic import COLOURS, KINDS, Expression, render_clip
+from samwise_ros.data.expressions import Expression
+from samwise_ros.data.synthetic import World, render_clip
+from samwise_ros.data.vocabulary import COLOURS, EXPRESSION_KINDS, KINDS
+from samwise_ros.engine.preprocess import normalise
 from samwise_ros.training import samples as module
 from samwise_ros.training.samples import (
     SyntheticSamples,
@@ -18,46 +21,100 @@ from samwise_ros.training.samples import (
     samples_to_batch,
 )
 
-WEIGHTS = {"colour": 1.0, "shape": 1.0, "place": 2.0}
+WEIGHTS = {"colour": 1.0, "kind": 1.0, "place": 2.0}
 
 
 @pytest.fixture(autouse=True)
 def _small_buffer(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "BUFFER_SIZE", 8)
+    monkeypatch.setattr(module, "BUFFER_FRAMES", 8)
+
+
+def first_samples(count: int, **changes: object) -> list[module.Sample]:
+    settings = {"side_px": 64, "frames": 2, "expressions": 2, "zoom": 1.0, "weights": WEIGHTS} | changes
+    return list(islice(SyntheticSamples(**settings), count))
 
 
 def test_samples_are_the_same_every_time_and_their_worlds_differ():
-    first, again = (list(islice(SyntheticSamples(side_px=64, frames=2, weights=WEIGHTS), 20)) for _ in range(2))
-    assert all(np.array_equal(a.rgb, b.rgb) and a.text == b.text for a, b in zip(first, again, strict=True))
-    others = list(islice(SyntheticSamples(side_px=64, frames=2, weights=WEIGHTS, first_world=100), 20))
+    first, again = first_samples(10), first_samples(10)
+    assert all(np.array_equal(a.rgb, b.rgb) and a.texts == b.texts for a, b in zip(first, again, strict=True))
+    others = first_samples(10, first_world=100)
     assert not any(np.array_equal(a.rgb, b.rgb) for a in first for b in others)
+
+
+def test_every_sample_has_as_many_expressions_as_asked():
+    for sample in first_samples(8, expressions=3):
+        assert sample.masks.shape == (3, 2, 64, 64)
+        assert sample.masks.dtype == np.bool_
+        assert len(set(sample.texts)) == 3
 
 
 def test_a_sample_names_colour_and_kind_of_every_pixel():
     clip = render_clip(5, frames=1, height=64, width=64)
-    expression = next(e for e in clip.expressions if e.object_index)
-    sample = clip_to_sample(clip, expression)
-    thing = clip.objects[expression.object_index - 1]
-    assert sample.mask.any()
-    assert set(sample.colour[sample.mask]) == {COLOURS.index(thing.colour)}
-    assert set(sample.kind[sample.mask]) == {KINDS.index(thing.kind)}
-    assert set(sample.kind[clip.instances == 0]) == {-1}
+    asked = [e for e in clip.expressions if e.object_index][:2]
+    assert asked[0].object_index != asked[1].object_index
+    sample = clip_to_sample(clip, asked)
+    for expression, mask in zip(asked, sample.masks, strict=True):
+        thing = clip.objects[expression.object_index - 1]
+        assert mask.any()
+        assert set(sample.names[:, 0][mask]) == {COLOURS.index(thing.colour)}
+        assert set(sample.names[:, 1][mask]) == {KINDS.index(thing.kind)}
+    assert set(sample.names[:, 1][clip.instances == 0]) == {-1}
+
+
+def test_a_mask_begins_when_its_expression_becomes_true():
+    clip = render_clip(5, frames=3, height=64, width=64)
+    index = int(np.bincount(clip.instances[clip.instances > 0]).argmax())
+    always, late, absent = (Expression("it", "late", *what) for what in ((index, 0), (index, 2), (0, 0)))
+    sample = clip_to_sample(clip, [always, late, absent])
+    assert sample.masks[0].any((1, 2)).all()
+    assert sample.masks[1].any((1, 2)).tolist() == [False, False, True]
+    assert np.array_equal(sample.masks[1, 2], sample.masks[0, 2])
+    assert not sample.masks[2].any()
+
+
+def test_late_expressions_reach_the_samples():
+    late = first_samples(3, frames=6, expressions=1, weights={"late": 1.0})
+    for sample in late:
+        seen = sample.masks[0].any((1, 2))
+        assert not seen[0]
+        assert seen.any()
+
+
+def test_in_an_eventful_clip_something_happens(monkeypatch):
+    monkeypatch.setattr(module, "EVENTFUL", 1.0)
+    rng = np.random.default_rng(0)
+    clips = SyntheticSamples(side_px=64, frames=5, expressions=1, zoom=1.0, weights=WEIGHTS)
+    eventful = 0
+    for seed in range(12):
+        world = World(seed, height=64, width=64)
+        for stride in (1, 3):
+            start = clips._choose_start(world, stride, rng)
+            if world.events:
+                assert any(start < event <= start + 4 * stride for event in world.events)
+                eventful += 1
+    assert eventful > 10
 
 
 def test_padding_is_no_object_and_normalises_to_about_zero():
-    from samwise_ros.engine.preprocess import normalise
-
-    batch = samples_to_batch(
-        [
-            clip_to_sample(pad_clip(render_clip(5, frames=2, height=48, width=64), 64), Expression("x", "place", 1))
-            for _ in range(3)
-        ]
-    )
+    asked = [Expression("x", "place", 1), Expression("y", "place", 2)]
+    clip = pad_clip(render_clip(5, frames=2, height=48, width=64), 64)
+    batch = samples_to_batch([clip_to_sample(clip, asked) for _ in range(3)])
     assert batch.rgb.shape == (3, 2, 64, 64, 3)
-    assert batch.mask.shape == batch.colour.shape == batch.kind.shape == (6, 64, 64)
+    assert batch.names.shape == (6, 3, 64, 64)
+    assert batch.mask.shape == (12, 64, 64)
+    assert batch.texts == ["x", "y"] * 3
     assert not batch.mask[:, 48:].any()
-    assert (batch.kind[:, 48:] == -1).all()
+    assert (batch.names[:, :, 48:] == -1).all()
     assert normalise(batch.rgb[0])[:, :, 48:].abs().max() < 0.02
+
+
+def test_rows_of_a_batch_are_clip_by_clip_expression_by_expression_frame_by_frame():
+    clip = render_clip(5, frames=2, height=64, width=64)
+    asked = [Expression(f"{index}", "place", index) for index in (1, 2)]
+    mirrored = mirror(clip)
+    batch = samples_to_batch([clip_to_sample(clip, asked), clip_to_sample(mirrored, asked)])
+    expected = [one.mask(expression)[t] for one in (clip, mirrored) for expression in asked for t in range(2)]
+    assert np.array_equal(batch.mask.numpy(), np.stack(expected))
 
 
 def test_kinds_are_drawn_by_weight_and_nothing_twice():
@@ -68,6 +125,7 @@ def test_kinds_are_drawn_by_weight_and_nothing_twice():
     assert drawn["colour"] == pytest.approx(200, abs=60)
     assert len(set(draw_expressions(expressions, WEIGHTS, 20, rng))) == 9
     assert draw_expressions(expressions, {"motion": 1.0}, 3, rng) == []
+    assert set(WEIGHTS) <= set(EXPRESSION_KINDS)
 
 
 def test_a_mirrored_clip_has_its_words_mirrored():
@@ -78,3 +136,9 @@ def test_a_mirrored_clip_has_its_words_mirrored():
     assert np.array_equal(mirrored.rgb[:, :, 0], clip.rgb[:, :, -1])
     assert np.array_equal(mirrored.mask(words), clip.mask(words)[:, :, ::-1])
     assert mirror(mirrored).expressions == (words,)
+
+
+def test_samples_without_expressions_are_single_frames_and_their_mirror_images():
+    plain = first_samples(12, frames=1, expressions=0)
+    assert all(sample.texts == () and sample.masks.shape == (0, 1, 64, 64) for sample in plain)
+    assert all(sample.rgb.shape == (1, 64, 64, 3) and (sample.names >= 0).any() for sample in plain)

@@ -1,0 +1,221 @@
+"""Where the things of a clip are, and what can clearly be said of each and of pairs. Called by `data.facts`.
+
+Sets of things are whole numbers used as bit masks: bit i stands for thing i. Language compares small groups many times,
+and these are the fastest sets there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+MIN_VISIBLE_SHARE = 0.0015
+"""Share of the picture that a thing must show to be spoken of."""
+MIN_WHOLE = 0.4
+"""Share of its silhouette that a thing must show once to be named."""
+MIN_SIZE_RATIO = 1.3
+"""Ratio of apparent and of real widths from which on one thing is clearly larger."""
+MIN_PLACE_GAP = 0.09
+"""Gap, as a share of the picture's width (height), from which on one thing is clearly further left (nearer)."""
+MIN_AWAY_M = 0.04
+"""Gap on the table, in metres, that the nearer thing must have as well."""
+MIN_MOTION = 0.03
+"""Way, as a share of the picture's width, that a moving thing goes."""
+MAX_REST = 0.03
+"""Way, as a share of the picture's width, that a resting thing may drift with the camera."""
+MIN_MOTION_FRAMES = 4
+"""Shortest clip in which motion is spoken of."""
+
+MOVING, UNCLEAR = "moving", "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class SceneObject:
+    """One thing of a scene that can be spoken of.
+
+    Attributes:
+        index: 1..N, also its value in the instance pictures.
+        kind: one of `vocabulary.KINDS`.
+        colour: one of `vocabulary.COLOURS`.
+        size: "small", "medium" or "large".
+        material: one of `patterns.PATTERNS`; some have a word in `vocabulary.MATERIALS`.
+    """
+
+    index: int
+    kind: str
+    colour: str
+    size: str
+    material: str
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Where N things are over T frames.
+
+    Attributes:
+        objects: the N things.
+        share: (T, N) visible pixels as a share of the picture's.
+        whole: (T, N) visible pixels as a share of those that it would show if nothing stood before it.
+        x: (T, N) centre of what is visible, 0..1 from the left; of the whole thing where nothing is.
+        y: (T, N) likewise from the top, as a share of the height.
+        foot_y: (T, N) where it stands, as a share of the height.
+        size: (T, N) square root of the whole silhouette's area, as a share of the picture's width.
+        ground_m: (T, N, 3) its place on the table as the first camera sees it: to the right, away, up.
+        half_m: (N, 3) half extents.
+        way: (T, N, 2) centre in the picture, both axes as shares of the width.
+        own_way: (T, N, 2) likewise, as if the camera stood still.
+        spins: (N,) it can be seen to turn around itself all the time.
+        rolls: (N,) it rolls when it moves.
+    """
+
+    objects: tuple[SceneObject, ...]
+    share: Floats
+    whole: Floats
+    x: Floats
+    y: Floats
+    foot_y: Floats
+    size: Floats
+    ground_m: Floats
+    half_m: Floats
+    way: Floats
+    own_way: Floats
+    spins: Bools
+    rolls: Bools
+
+    @cached_property
+    def in_view(self) -> int:
+        """Things of which anything is in view in any frame."""
+        return bits((self.share > 0).any(0))
+
+    @cached_property
+    def steady(self) -> int:
+        """Things that are well in view in every frame."""
+        return bits((self.share >= MIN_VISIBLE_SHARE).all(0) & (self.whole >= MIN_WHOLE).any(0))
+
+    @cached_property
+    def named(self) -> int:
+        """Things that are well in view most of the time."""
+        return bits(((self.share >= MIN_VISIBLE_SHARE).mean(0) >= 0.5) & (self.whole >= MIN_WHOLE).any(0))
+
+    @cached_property
+    def left(self) -> list[int]:
+        """Per thing, those that it is clearly left of, in every frame."""
+        return pairs(self.x[:, None, :] - self.x[:, :, None] >= MIN_PLACE_GAP)
+
+    @cached_property
+    def right(self) -> list[int]:
+        """Per thing, those that it is clearly right of."""
+        return pairs(self.x[:, :, None] - self.x[:, None, :] >= MIN_PLACE_GAP)
+
+    @cached_property
+    def not_left(self) -> list[int]:
+        """Per thing, those that it is clearly not left of."""
+        return pairs(self.x[:, :, None] - self.x[:, None, :] >= 0)
+
+    @cached_property
+    def not_right(self) -> list[int]:
+        """Per thing, those that it is clearly not right of."""
+        return pairs(self.x[:, None, :] - self.x[:, :, None] >= 0)
+
+    @cached_property
+    def nearer(self) -> list[int]:
+        """Per thing, those that it is clearly nearer than."""
+        return pairs(self._nearer)
+
+    @cached_property
+    def farther(self) -> list[int]:
+        """Per thing, those that it is clearly farther than."""
+        return pairs(self._nearer.transpose(0, 2, 1))
+
+    @cached_property
+    def smaller(self) -> list[int]:
+        """Per thing, those that are clearly larger, to the eye and in truth."""
+        return pairs(self._larger.transpose(0, 2, 1))
+
+    @cached_property
+    def larger(self) -> list[int]:
+        """Per thing, those that are clearly smaller."""
+        return pairs(self._larger)
+
+    @cached_property
+    def taller(self) -> list[int]:
+        """Per thing, those that are clearly less tall, to the eye and in truth."""
+        height = self.half_m[:, 2]
+        seen = height / np.linalg.norm(self.half_m, axis=1) * self.size
+        return pairs(_ratio(seen) & _ratio(height[None]))
+
+    @property
+    def _larger(self) -> Bools:
+        return _ratio(self.size) & _ratio(np.cbrt(self.half_m.prod(1))[None])
+
+    @property
+    def _nearer(self) -> Bools:
+        lower = self.foot_y[:, :, None] - self.foot_y[:, None, :] >= MIN_PLACE_GAP
+        away = self.ground_m[..., 1]
+        return np.asarray(lower & (away[:, None, :] - away[:, :, None] >= MIN_AWAY_M))
+
+    @cached_property
+    def gap_m(self) -> Floats:
+        """(T, N, N) metres of table between two things."""
+        radius = self.half_m[:, :2].max(1)
+        flat = self.ground_m[..., :2]
+        return np.asarray(
+            np.linalg.norm(flat[:, :, None] - flat[:, None], axis=-1) - radius[:, None] - radius, np.float64
+        )
+
+    @cached_property
+    def motions(self) -> list[frozenset[str]]:
+        """Per thing, the names of how it moves.
+
+        "still"; or "moving", a direction ("turning" where it goes back and forth) and perhaps "rolling"; or "spinning";
+        or "unclear" where nothing can be said.
+        """
+        return [self.motion(i, 0, len(self.share)) for i in range(len(self.objects))]
+
+    def motion(self, i: int, start: int, stop: int) -> frozenset[str]:
+        """How thing i moves in frames start..stop-1; see `motions`."""
+        place, own = self.ground_m[start:stop, i], self.own_way[start:stop, i]
+        if len(place) < MIN_MOTION_FRAMES:
+            return frozenset((UNCLEAR,))
+        steps = np.diff(place, axis=0)
+        going = np.abs(steps).max(1) > 1e-5
+        drift = np.ptp(self.way[start:stop, i] - own, axis=0).max()
+        if self.spins[i]:
+            return frozenset(("spinning",))
+        if not going.any():
+            return frozenset(("still",)) if drift <= MAX_REST else frozenset((UNCLEAR,))
+        if going.mean() < 0.8 or np.ptp(own, axis=0).max() < max(MIN_MOTION, 1.5 * drift):
+            return frozenset((UNCLEAR,))
+        names = {MOVING} | ({"rolling"} if self.rolls[i] else set())
+        way, length = place[-1] - place[0], np.abs(steps).sum(0)
+        main = int(np.abs(way).argmax())
+        if abs(way[main]) < 0.95 * length[main] or np.sort(np.abs(way))[1] > 0.55 * abs(way[main]):
+            return frozenset(names | {"turning"})
+        directions = (("moving left", "moving right"), ("coming closer", "moving away"), ("moving down", "moving up"))
+        return frozenset(names | {directions[main][int(way[main] > 0)]})
+
+
+def bits(flags: npt.ArrayLike) -> int:
+    """The set of those i for which flags (N,) is True."""
+    return sum(1 << int(i) for i in np.flatnonzero(flags))
+
+
+def pairs(clear: Bools) -> list[int]:
+    """Per thing i, the set of those j for which clear (T, N, N) is True in every frame."""
+    return [bits(row) for row in np.asarray(clear.all(0))]
+
+
+def members(group: int) -> list[int]:
+    """The things of a set, in rising order."""
+    return [i for i in range(group.bit_length()) if group >> i & 1]
+
+
+def _ratio(size: Floats) -> Bools:
+    """(T, N, N) whether i is clearly larger than j."""
+    return np.asarray(size[:, :, None] >= MIN_SIZE_RATIO * np.maximum(size[:, None, :], 1e-6))

@@ -1,0 +1,152 @@
+"""What is true of exactly one thing, in scenes that are put together by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hand_tracks import moved, thing, tracks_of
+
+from samwise_ros.data.facts import Noun, false_facts, may_be_said, true_facts
+from samwise_ros.data.tracks import Tracks
+
+
+def said(tracks: Tracks, kind: str, noun: Noun | None = None) -> set[tuple[str, int]]:
+    """(property, thing) of all facts of a kind, about one noun or any."""
+    return {(fact.name, fact.index) for fact in true_facts(tracks) if fact.kind == kind and noun in (None, fact.noun)}
+
+
+def nouns(tracks: Tracks, kind: str) -> set[tuple[Noun, int]]:
+    return {(fact.noun, fact.index) for fact in true_facts(tracks) if fact.kind == kind}
+
+
+def test_a_colour_singles_out_where_the_kind_does_not():
+    tracks = tracks_of(thing(1, colour="red"), thing(2, colour="blue"), thing(3, "cup", "green"), x=[0.2, 0.5, 0.8])
+    assert (Noun("ball", "red"), 1) in nouns(tracks, "colour")
+    assert (Noun("cup"), 3) in nouns(tracks, "kind")
+    assert not any(noun == Noun("ball") for noun, _ in nouns(tracks, "kind"))
+
+
+def test_a_kind_singles_out_where_the_colour_does_not():
+    tracks = tracks_of(thing(1, "ball", "red"), thing(2, "cup", "red"), x=[0.2, 0.7])
+    assert (Noun("cup", "red"), 2) in nouns(tracks, "kind")
+    assert not nouns(tracks, "colour")
+
+
+def test_kinds_that_people_mix_up_do_not_single_out():
+    tracks = tracks_of(thing(1, "block", "red"), thing(2, "box", "blue"), x=[0.2, 0.7])
+    assert not any(noun.kind and not noun.colour for noun, _ in nouns(tracks, "kind"))
+
+
+def test_a_material_singles_out():
+    tracks = tracks_of(thing(1, material="stripes"), thing(2, material="spots"), thing(3), x=[0.2, 0.5, 0.8])
+    assert (Noun("ball", material="stripes"), 1) in nouns(tracks, "material")
+    assert not any(index == 3 for _, index in nouns(tracks, "material"))
+
+
+def test_a_size_is_told_among_clearly_different_ones():
+    tracks = tracks_of(thing(1, size="small"), thing(2, size="large"), thing(3, "cup", size="small"), x=[0.2, 0.5, 0.8])
+    assert (Noun("ball", size="small"), 1) in nouns(tracks, "size")
+    assert (Noun(size="large"), 2) in nouns(tracks, "size")
+    alike = replace(tracks, size=np.full_like(tracks.size, 0.1))
+    assert not nouns(alike, "size")
+
+
+def test_places_and_orders_among_balls():
+    balls = [thing(i) for i in (1, 2, 3, 4)]
+    tracks = tracks_of(*balls, x=[0.7, 0.1, 0.9, 0.4])
+    assert said(tracks, "place", Noun("ball")) == {("left", 2), ("right", 3), ("middle", 4)}
+    assert said(tracks, "order", Noun("ball")) == {
+        ("leftmost", 2),
+        ("second from the left", 4),
+        ("third from the left", 1),
+        ("rightmost", 3),
+        ("second from the right", 1),
+        ("third from the right", 4),
+    }
+
+
+def test_no_order_where_two_stand_close():
+    assert not said(tracks_of(thing(1), thing(2), thing(3), x=[0.2, 0.25, 0.8]), "order", Noun("ball"))
+
+
+def test_front_and_back():
+    tracks = tracks_of(thing(1), thing(2), x=[0.4, 0.6], away=[0.0, 0.2])
+    assert {("front", 1), ("back", 2)} <= said(tracks, "place", Noun("ball"))
+    assert {("nearest", 1), ("farthest", 2)} <= said(tracks, "order", Noun("ball"))
+
+
+def test_relations_to_a_thing_with_a_name():
+    tracks = tracks_of(thing(1), thing(2), thing(3, "cup"), x=[0.2, 0.85, 0.7])
+    relations = {(fact.name, fact.index) for fact in true_facts(tracks) if fact.landmark == Noun("cup")}
+    assert relations == {("left of", 1), ("right of", 2), ("next to", 2)}
+    assert said(tracks, "relation", Noun("ball")) == relations
+
+
+def test_no_relation_that_a_rival_may_have_as_well():
+    tracks = tracks_of(thing(1), thing(2), thing(3, "cup"), x=[0.2, 0.65, 0.7])
+    assert ("left of", 1) not in said(tracks, "relation", Noun("ball"))
+
+
+def test_behind_and_in_front_of():
+    tracks = tracks_of(thing(1), thing(2), thing(3, "cup"), x=[0.5, 0.5, 0.5], away=[0.3, -0.1, 0.1])
+    assert {("behind", 1), ("in front of", 2)} <= said(tracks, "relation", Noun("ball"))
+
+
+def test_two_things_at_once_are_combined():
+    tracks = tracks_of(
+        thing(1, material="stripes"), thing(2, material="stripes"), thing(3), thing(4), x=[0.1, 0.5, 0.05, 0.9]
+    )
+    assert ("left", 1) in said(tracks, "combined", Noun("ball", material="stripes"))
+
+
+def test_a_motion_that_one_alone_has():
+    tracks = moved(tracks_of(thing(1), thing(2), x=[0.2, 0.8]), 0, right=0.03)
+    assert said(tracks, "motion", Noun("ball")) == {
+        ("moving", 1),
+        ("rolling", 1),
+        ("moving right", 1),
+        ("still", 2),
+    }
+
+
+def test_nothing_is_said_where_a_rivals_motion_is_unclear():
+    tracks = moved(moved(tracks_of(thing(1), thing(2), x=[0.2, 0.8]), 0, right=0.03), 1, right=0.001)
+    assert not said(tracks, "motion", Noun("ball"))
+
+
+def test_what_turns_back_may_be_said_to_go_either_way():
+    assert may_be_said("moving left", frozenset(("moving", "turning")))
+    assert not may_be_said("rolling", frozenset(("moving", "turning")))
+    assert may_be_said("still", frozenset(("spinning",)))
+
+
+def test_a_motion_that_begins_late_is_true_from_the_first_step_on():
+    tracks = moved(tracks_of(thing(1), thing(2), x=[0.2, 0.8], frames=10), 0, right=0.03, since=4)
+    late = [fact for fact in true_facts(tracks) if fact.kind == "late" and fact.noun == Noun("ball")]
+    assert {(fact.name, fact.index, fact.since) for fact in late} == {
+        ("moving", 1, 5),
+        ("rolling", 1, 5),
+        ("moving right", 1, 5),
+    }
+
+
+def test_an_arrival_after_a_look_alike_is_late():
+    tracks = tracks_of(thing(1, colour="red"), thing(2, colour="blue"), x=[0.2, 0.8], frames=10)
+    share = tracks.share.copy()
+    share[:3, 1] = 0
+    late = [fact for fact in true_facts(replace(tracks, share=share)) if fact.kind == "late"]
+    assert (Noun("ball", "blue"), 2, 3) in {(fact.noun, fact.index, fact.since) for fact in late}
+    alone = tracks_of(thing(1, "cup", "red"), thing(2, colour="blue"), x=[0.2, 0.8], frames=10)
+    assert not [fact for fact in true_facts(replace(alone, share=share)) if fact.kind == "late"]
+
+
+def test_false_facts_are_true_of_nothing():
+    tracks = moved(tracks_of(thing(1), thing(2, "cup", "blue"), x=[0.2, 0.8]), 0, right=0.03)
+    facts = list(false_facts(tracks, np.random.default_rng(0), 200))
+    assert all(fact.index == 0 and fact.kind == "absent" for fact in facts)
+    by_noun = [fact for fact in facts if not any(fact.noun.fits(one) for one in tracks.objects)]
+    by_motion = [fact for fact in facts if fact not in by_noun]
+    assert len(by_noun) > 50
+    assert {(fact.noun.kind, fact.name) for fact in by_motion} >= {("ball", "moving left"), ("ball", "still")}
+    assert not {(fact.noun.kind, fact.name) for fact in by_motion} & {("ball", "moving right"), ("cup", "still")}

@@ -1,0 +1,77 @@
+"""From a batch to its losses."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+
+from samwise_ros.data.synthetic import render_clip
+from samwise_ros.engine.preprocess import normalise
+from samwise_ros.model.build import build_model
+from samwise_ros.training.objective import Objective
+from samwise_ros.training.recipe import LOSSES
+from samwise_ros.training.samples import Batch, clip_to_sample, samples_to_batch
+from samwise_ros.training.source import SyntheticSource
+
+EXPRESSIONS, FRAMES = 3, 6
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    """Two clips, of each three expressions of different things."""
+    samples = []
+    for seed in (2, 5):
+        clip = render_clip(seed, frames=FRAMES, height=64, width=64)
+        by_thing = {expression.object_index: expression for expression in clip.expressions}
+        samples.append(clip_to_sample(clip, list(by_thing.values())[:EXPRESSIONS]))
+    batch = samples_to_batch(samples)
+    assert len(batch.texts) == 2 * EXPRESSIONS
+    return batch
+
+
+def run(objective: Objective, batch: Batch, ids: torch.Tensor) -> tuple[dict[str, float], torch.Tensor]:
+    """The losses, and what they ask of a weight that images alone pass through."""
+    objective = deepcopy(objective).train()
+    images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
+    losses = objective(images, ids, batch.mask, batch.names)
+    objective.total(losses).backward()
+    gradient = objective.network.sam.image_encoder.trunk.patch_embed.proj.weight.grad
+    return {name: loss.item() for name, loss in losses.items()}, gradient
+
+
+def test_expressions_of_one_clip_give_what_as_many_clips_give(batch: Batch):
+    torch.manual_seed(0)
+    network = build_model("compact")
+    network.set_image_side(64)
+    objective = Objective(network, dict.fromkeys(LOSSES, 1.0), SyntheticSource.classes)
+    ids = torch.randint(4, 2000, (2 * EXPRESSIONS, 7))
+    ids[:, 0], ids[:, -1] = 0, 2
+    clips = batch.rgb.repeat_interleave(EXPRESSIONS, 0)
+    names = batch.names.unflatten(0, (2, FRAMES)).repeat_interleave(EXPRESSIONS, 0).flatten(0, 1)
+    repeated = Batch(clips, batch.mask, names, batch.texts)
+    together, gradient = run(objective, batch, ids)
+    apart, gradient_apart = run(objective, repeated, ids)
+    assert together.keys() == set(LOSSES)
+    assert together == pytest.approx(apart, abs=1e-5)
+    assert gradient.abs().max() > 1e-4
+    assert torch.allclose(gradient, gradient_apart, atol=2e-3 * gradient.abs().max().item())
+    mixed, _ = run(objective, batch, ids.flip(0))
+    assert mixed["dice"] != pytest.approx(together["dice"], abs=1e-5), "each expression has its own mask"
+
+
+def test_without_expressions_the_backbone_alone_learns_to_name():
+    network = build_model("compact")
+    network.set_image_side(64)
+    objective = Objective(network, dict.fromkeys(LOSSES, 1.0), SyntheticSource.classes).train()
+    clips = [render_clip(seed, frames=1, height=64, width=64) for seed in (2, 5)]
+    batch = samples_to_batch([clip_to_sample(clip, []) for clip in clips])
+    assert batch.mask.shape == (0, 64, 64)
+    images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
+    losses = objective(images, torch.zeros(0), batch.mask, batch.names)
+    assert losses.keys() == {"auxiliary"}
+    losses["auxiliary"].backward()
+    learns = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    assert learns
+    assert all(name.startswith("sam.image_encoder.trunk.") for name in learns)

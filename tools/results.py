@@ -1,0 +1,77 @@
+"""Measure `compact` on the synthetic world and write the part of docs/results.md that tells.
+
+    python tools/results.py                  # 200 clips, three times: half an hour on two CPU cores
+    python tools/results.py --clips 24       # quicker, to try it
+
+The part between the two marker lines is replaced, and so are the pictures in docs/images.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tqdm import tqdm
+
+from samwise_ros.evaluation.pictures import draw_extremes
+from samwise_ros.evaluation.synthetic import ClipScores, evaluate_clips, summarise
+from samwise_ros.model.build import build_segmenter
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "docs" / "results.md"
+BEGIN, END = "<!-- tools/results.py: begin -->", "<!-- tools/results.py: end -->"
+SIZE = {"frames": 16, "height_px": 480, "width_px": 640}
+RUNS = (("test", "stream"), ("held-out", "stream"), ("test", "clip"))
+"""Splits and modes that are measured."""
+
+
+def main() -> None:
+    """Measure, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=200, help="clips of each run (default: %(default)s)")
+    parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
+    options = parser.parse_args()
+    summaries = []
+    for split, mode in RUNS:
+        segmenter = build_segmenter("compact", weights=options.weights, device="auto", mode=mode)
+        asked = {**SIZE, "held_out": split == "held-out"}
+        scores = evaluate_clips(segmenter, range(options.clips), **asked)
+        clips: list[ClipScores] = list(tqdm(scores, total=options.clips, desc=f"{split}, {mode}", unit="clip"))
+        summaries.append(summarise(clips))
+        if mode == "stream":
+            picture = Image.fromarray(draw_extremes(segmenter, clips, **asked))
+            picture.save(ROOT / "docs" / "images" / f"compact_{split}.jpg", quality=80)
+    before, rest = RESULTS.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    RESULTS.write_text(f"{before}{BEGIN}\n{format_part(summaries)}\n{END}{after}")
+
+
+def format_part(summaries: list[dict[str, Any]]) -> str:
+    """The tables of all runs side by side, and the pictures."""
+    heads = [f"{split}, `{mode}`" for split, mode in RUNS]
+    rows = [f"| J&F | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for kind in summaries[0]["by_kind"]:
+        cells = [_cell(summary["by_kind"].get(kind)) for summary in summaries]
+        rows.append(f"| {kind} | {' | '.join(cells)} |")
+    rows.append(f"| **all** | {' | '.join(f'**{_cell(summary)}**' for summary in summaries)} |")
+    rows.append(f"| true of nothing: empty masks | {' | '.join(_percent(one['empty_rate']) for one in summaries)} |")
+    pictures = [
+        f"![{split}: a row per kind of expression; on the left the median answer, on the right the worst. Filled: the "
+        f"mask found; outlined: the truth.](images/compact_{split}.jpg)"
+        for split in ("test", "held-out")
+    ]
+    return "\n".join([*rows, "", *pictures])
+
+
+def _cell(means: dict[str, Any] | None) -> str:
+    return "" if means is None else f"{means['jf']:.3f} ({means['count']})"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+if __name__ == "__main__":
+    main()
