@@ -6,7 +6,6 @@ The camera films for some seconds and then shows its film again and again. Say w
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -40,13 +39,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             IncludeLaunchDescription(
                 PathJoinSubstitution([share, "launch", "samwise.launch.py"]),
-                launch_arguments={"model": LaunchConfiguration("model")}.items(),
-            ),
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                arguments=["--display-config", PathJoinSubstitution([share, "config", "samwise.rviz"])],
-                condition=IfCondition(LaunchConfiguration("rviz")),
+                launch_arguments={name: LaunchConfiguration(name) for name in ("model", "rviz")}.items(),
             ),
         ]
     )

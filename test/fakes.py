@@ -26,6 +26,7 @@ class FakeTracker:
         gate: `step` waits while it is cleared.
         stepping: set once a `step` has begun.
         error: what the next `step` raises.
+        resets: how often the memory was dropped.
     """
 
     def __init__(self, max_targets: int = 8) -> None:
@@ -34,6 +35,7 @@ class FakeTracker:
         self.gate.set()
         self.stepping = threading.Event()
         self.error: Exception | None = None
+        self.resets = 0
         self._max_targets = max_targets
         self._last_id = 0
 
@@ -65,6 +67,9 @@ class FakeTracker:
     def clear(self) -> tuple[Target, ...]:
         gone, self.targets = self.targets, ()
         return gone
+
+    def reset(self) -> None:
+        self.resets += 1
 
     def step(self, frame: Frame) -> FrameResult:
         targets = self.targets

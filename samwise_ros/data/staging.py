@@ -50,6 +50,9 @@ WALL_PATTERNS = ("plain", "plain", "wood", "tiles", "foliage", "print", "cloth",
 THING_PATTERNS = ("plain",) * 6 + ("wood", "stripes", "stripes", "spots", "checks", "cloth")
 
 
+SENSOR_WIDTH_PX = 640
+"""Longer side of the pictures for which the cameras' habits are chosen."""
+
 LOOK_AT = 30.0
 """A camera that comes closer looks at where a thing is in this frame."""
 
@@ -172,7 +175,11 @@ class Stage:
         shape = (height, width, 3)
         noise = np.stack([self._rng(11, t).standard_normal(shape, np.float32) for t in moments])
         frames = len(moments)
-        sensor = Sensor(*(_repeat(value, frames, device) for value in self._sensor))
+        gain, blur_px, noise_share, coarseness, vignette = self._sensor
+        # A small picture is a large one that was shrunk: blur, noise and blocks shrink with it.
+        scale = max(height, width) / SENSOR_WIDTH_PX
+        habits = (gain, scale * blur_px, scale * noise_share, scale * coarseness, vignette)
+        sensor = Sensor(*(_repeat(value, frames, device) for value in habits))
         return expose(filmed.light, sensor, torch.from_numpy(noise).to(device)), filmed
 
     def scene(self, moments: Floats, device: torch.device) -> Scene:
@@ -279,7 +286,7 @@ class Stage:
         coarse = rng.choice([0.0, rng.uniform(0.1, 1.2)])
         self._sensor = (
             gain,
-            rng.gamma(3, 0.22) + 0.25,
+            rng.gamma(3, 0.35) + 0.3,
             rng.choice([0.004, rng.uniform(0.005, 0.035)]),
             coarse,
             rng.uniform(0, 0.35),

@@ -1,15 +1,24 @@
 """What a person or a speech recogniser says, and what it does to the targets. `node` calls it for `text_command`.
 
-    follow the red mug                     the red mug becomes the only target
-    track the dog; the girl on the left    so do these two
-    the red mug                            a bare expression is followed
-    also follow the cup / add the cup      one more target, the others stay
-    forget the dog                         one less
-    stop / stop tracking / clear           no target at all
+    follow the red mug                       the red mug becomes the only target
+    track the dog; the girl on the left      so do these two
+    the red mug                              a bare expression is followed
+    hey robot, where is the red mug?         to ask for a thing is to follow it
+    also follow the cup / add the cup /      one more target, the others stay
+    follow the cup as well
+    forget the dog / don't follow the dog    one less
+    stop / stop tracking / clear             no target at all
+    what do you see? / can you dance?        refused: it names nothing to follow
 
-Verbs for following: follow, track, look at, look for, find, segment. Verbs match in any case, the expression keeps
-its own. "please", "can you", "could you", "would you", "will you" and final punctuation are left out. Targets that a
-command names and that are followed already go on undisturbed.
+Verbs for following: follow, track, find, segment, locate, detect, look at, look for, look out for, search for, focus
+on, pay attention to, keep an eye on, keep track of, show me, where is; start, begin, continue or keep following; and,
+before an article or the like, watch, show, see, highlight, following: "watch the dog" is a command, "watch strap" a
+thing. Verbs for forgetting: forget, forget about, ignore, remove, stop following, don't follow.
+
+Left out is what people say around it: WAKE_WORDS and greetings (but not in "robot arm"), "please", "can you", "now",
+"let's", "for me", "thank you" and the like, and final punctuation. Verbs match in any case. All else is the expression,
+with its own case, numbers and punctuation; only `;` separates two. Targets that a command names and that are followed
+already go on undisturbed.
 """
 
 from __future__ import annotations
@@ -52,19 +61,74 @@ class Command:
     texts: tuple[str, ...] = ()
 
 
-_POLITE = r"(?:please|(?:can|could|would|will) you)\b[\s,]*"
-_FOLLOW = r"(?:follow|track|look (?:at|for)|find|segment)"
-_LEADING = re.compile(rf"^(?:{_POLITE})+", re.IGNORECASE)
-_TRAILING = re.compile(r"(?:[\s,.!?]|\bplease(?=[\s,.!?]*$))+$", re.IGNORECASE)
-_CLEAR = re.compile(
-    r"stop|clear|(?:stop|clear|forget) (?:all|everything|it|(?:all )?targets)|stop (?:tracking|following|looking)",
-    re.IGNORECASE,
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command came to.
+
+    Attributes:
+        text: what is followed now, as a sentence for the log.
+        ids: numbers of all targets followed now, in the order of the label image.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+
+
+WAKE_WORDS = ("hey robot", "hi robot", "hello robot", "ok robot", "okay robot", "robot")
+"""What people call a robot, in lower case. A single word of them stays where it may begin an expression."""
+
+# The pieces of the grammar; case is ignored. Each takes as little as it can, since what is left is the expression.
+_QUOTE = r"['\u2019]"
+_GAP = r"(?:[\s,.:!?…]+|$)"
+_THANKS = r"(?:please|thank you|thanks)"
+_ASK = (
+    r"(?:(?:can|could|would|will|do) you|you (?:can|should|must)|i (?:want|need) you to"
+    rf"|(?:i{_QUOTE}d|i would) like you to|let{_QUOTE}s|let us|help me|try to)"
 )
-_VERBS = (
-    (Action.ADD, re.compile(rf"(?:also|add)\b[\s,]*(?:{_FOLLOW}(?:\s+|$))?", re.IGNORECASE)),
-    (Action.FORGET, re.compile(r"(?:forget|stop (?:tracking|following|looking (?:at|for)))(?:\s+|$)", re.IGNORECASE)),
-    (Action.FOLLOW, re.compile(rf"{_FOLLOW}(?:\s+|$)", re.IGNORECASE)),
+_FILL = rf"(?:(?:{_THANKS}|{_ASK}|now|then|and|so|just|go){_GAP})*"
+# Some words begin a command and an expression alike: the word after them decides.
+_ARTICLE = rf"(?={_GAP}(?:the|an?|this|that(?! is)|these|those|my|your|his|her|its|our|their|all|every|any|some)\b)"
+_NO_PLACE = r"(?! (?:on|in|at|of|with|near|next|by|beside|behind|under|above|below|between|from)\b)"
+
+_DOING = r"(?:(?:follow|track|watch|find|segment)ing|(?:look|search)ing (?:at|for|out for))"
+_FOLLOW = (
+    rf"(?:follow|find(?: me)?|(?:track|segment){_NO_PLACE}|locate|detect|look (?:at|for|out for)|search for|focus on"
+    rf"|pay attention to|keep an eye on|keep track of|show me|where(?:{_QUOTE}s| is| are)"
+    rf"|(?:start|begin|continue|keep) {_DOING}|(?:watch|show|see|highlight|{_DOING}){_ARTICLE})"
 )
+_ADD = rf"(?:(?:also|add)(?:{_GAP}{_FILL}{_FOLLOW})?|{_FOLLOW}{_GAP}also)"
+_FORGET = rf"(?:forget(?: about)?|ignore|remove|stop(?: {_DOING}|{_ARTICLE})|(?:don{_QUOTE}t|do not) {_FOLLOW})"
+_ALL = r"(?:all|everything|anything|it|that|them|all of (?:it|them)|(?:all )?(?:the )?targets)"
+_CLEAR = (
+    rf"{_FILL}(?:stop|clear|cancel|never ?mind|(?:stop|clear|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
+    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?)(?: (?:now|{'|'.join(WAKE_WORDS)}))*$"
+)
+_QUESTION = (
+    r"(?:what|who|whom|whose|why|when|how|which|where|is|are|am|was|were|do|does|did|has|have)"
+    rf"(?:{_QUOTE}\w+)?|don{_QUOTE}t|tell me"
+)
+
+_CALL = "|".join(word for word in WAKE_WORDS if " " in word).replace(" ", _GAP)
+_MAYBE_CALL = "|".join([*(word for word in WAKE_WORDS if " " not in word), "hello", "hi", "hey", "okay", "ok"])
+_AFTER_CALL = rf"(?=[,.:!?…]|$|\s+(?:the|an?)\b|\s+{_CLEAR}|\s+{_FILL}(?:{_FOLLOW}|{_ADD}|{_FORGET}|{_ASK}|what){_GAP})"
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+_LEADING = _compile(rf"(?:(?:{_THANKS}|{_CALL}|(?:{_MAYBE_CALL}){_AFTER_CALL}){_GAP}|and\s+(?=(?:the|an?)\b))+")
+_TRAILING = _compile(rf"(?<![\s,.!?…])(?:[\s,.!?…]|\b{_THANKS}\b|,\s*(?:{'|'.join(WAKE_WORDS)})\b)+$")
+_ALL_GONE = _compile(_CLEAR)
+_WHERE = _compile(r"(?:(?:show|tell) me|(?:do you )?know) where (.+) (?:is|are)$")
+_VERBS = tuple(
+    (action, _compile(rf"{_FILL}{verb}{_GAP}(?:please{_GAP})?"))
+    for action, verb in ((Action.ADD, _ADD), (Action.FORGET, _FORGET), (Action.FOLLOW, _FOLLOW))
+)
+_AFTERWARDS = _compile(r"(?:(?:^|[\s,]+)(?:for me|(?:right )?now|again|any ?more|any longer))+$")
+_TOO = _compile(r"[\s,]+(?:too|as well)$")
+_OTHER_REQUEST = _compile(rf"{_FILL}(?:{_ASK}|{_QUESTION}){_GAP}")
+_PRONOUN = _compile(r"it|them|that|this|these|those|him|her|me|us|you|one|$")
 
 
 def parse_command(text: str) -> Command:
@@ -77,7 +141,8 @@ def parse_command(text: str) -> Command:
         The command, at least one expression in it unless it is CLEAR.
 
     Raises:
-        CommandError: the text is empty, too long, not text, names nothing, or mixes two kinds of commands.
+        CommandError: the text is empty, too long, not text, names nothing, asks for something else, or mixes two kinds
+            of commands.
     """
     if len(text) > MAX_TEXT_CHARS:
         raise CommandError(
@@ -86,28 +151,28 @@ def parse_command(text: str) -> Command:
     parts = [part for part in (_strip(part) for part in text.split(";")) if part]
     if not any(character.isprintable() for part in parts for character in part):
         raise CommandError('command is empty, expected words such as "follow the red mug": say what to look at')
-    if len(parts) == 1 and _CLEAR.fullmatch(parts[0]):
+    if len(parts) == 1 and _ALL_GONE.match(parts[0]):
         return Command(Action.CLEAR)
     action, first = _split_verb(parts[0])
     action = action or Action.FOLLOW
     texts = [first]
     for part in parts[1:]:
         other, rest = _split_verb(part)
-        if other not in (None, action) or _CLEAR.fullmatch(part):
+        if other not in (None, action) or _ALL_GONE.match(part):
             raise CommandError(
                 f'command starts with "{action.value}" and goes on with "{_shorten(part)}", expected one kind of '
                 "request: say them one after the other"
             )
         texts.append(rest)
-    if not all(texts):
+    if any(_PRONOUN.fullmatch(name) for name in texts):
         raise CommandError(
-            f'command "{_shorten(text)}" names nothing to {action.value}, expected words after the verb: '
+            f'command "{_shorten(text)}" names nothing to {action.value}, expected words that describe it: '
             "say what it looks like or where it is"
         )
     return Command(action, tuple(texts))
 
 
-def apply_command(command: Command, tracker: Tracker) -> str:
+def apply_command(command: Command, tracker: Tracker) -> Outcome:
     """Change a tracker's targets as a command says: wholly, or not at all.
 
     Args:
@@ -115,7 +180,7 @@ def apply_command(command: Command, tracker: Tracker) -> str:
         tracker: whose targets change, from its next step on.
 
     Returns:
-        What is followed now, as a sentence for the log.
+        What is followed now.
 
     Raises:
         CommandError: there would be too many targets, or one to be forgotten is not there.
@@ -134,19 +199,34 @@ def apply_command(command: Command, tracker: Tracker) -> str:
         named = {key: text for key, text in followed.items() if key not in named}
     targets = tracker.follow(named.values())
     texts = ", ".join(f'{target.id} "{_shorten(target.text)}"' for target in targets)
-    return f"following {texts}" if texts else "following nothing"
+    return Outcome(f"following {texts or 'nothing'}", tuple(target.id for target in targets))
 
 
 def _strip(part: str) -> str:
-    """Leave out spaces, politeness and final punctuation."""
-    return _LEADING.sub("", _TRAILING.sub("", " ".join(part.split()))).strip()
+    """Leave out spaces, wake words, politeness and final punctuation."""
+    part = _TRAILING.sub("", " ".join(part.split()))
+    call = _LEADING.match(part)
+    return part[call.end() :] if call else part
 
 
 def _split_verb(part: str) -> tuple[Action | None, str]:
-    """Split a part into what its verb asks for, None without one, and the expression after it."""
+    """Split a part into what its verb asks for, None without one, and the expression, empty where it names nothing.
+
+    Raises:
+        CommandError: the part is a question or a request of another kind.
+    """
+    part = _WHERE.sub(r"find \1", part)
     for action, verb in _VERBS:
         if match := verb.match(part):
-            return action, _LEADING.sub("", part[match.end() :]).strip()
+            text = _AFTERWARDS.sub("", part[match.end() :])
+            if action is Action.FOLLOW and _TOO.search(text):
+                return Action.ADD, _TOO.sub("", text)
+            return action, text
+    if _OTHER_REQUEST.match(part):
+        raise CommandError(
+            f'command "{_shorten(part)}" is a question or a request of another kind, expected one such as '
+            '"follow the red mug": say what to look at'
+        )
     return None, part
 
 

@@ -1,6 +1,6 @@
-"""Between ROS messages and the engine's values: `image_to_frame` on the way in, `*_to_image`, `result_to_objects` out.
+"""Between ROS messages and the engine's values: `*_to_frame` on the way in, `rgb_to_*`, `result_to_objects` out.
 
-`node`, `synthetic_camera` and `recorder` call it. Nothing here needs a running node.
+`node`, `synthetic_camera` and `recorder` call it; `decode` makes pixels of bytes. Nothing here needs a running node.
 """
 
 from __future__ import annotations
@@ -12,43 +12,72 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import Image, RegionOfInterest
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from samwise_ros.errors import ImageError
 from samwise_ros.msg import TrackedObject as TrackedObjectMsg
 from samwise_ros.msg import TrackedObjectArray
+from samwise_ros.ros.decode import compressed_to_rgb, image_to_pixels, image_to_rgb
 from samwise_ros.types import Frame, FrameResult, TrackedObject
 
-_CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4}
-_TO_RGB = {
-    "bgr8": cv2.COLOR_BGR2RGB,
-    "mono8": cv2.COLOR_GRAY2RGB,
-    "rgba8": cv2.COLOR_RGBA2RGB,
-    "bgra8": cv2.COLOR_BGRA2RGB,
-}
-
-ENCODINGS = tuple(_CHANNELS)
-"""The image encodings that `image_to_frame` reads."""
+_MAX_JPEG_SIDE_PX = 65_500
+_DEPTH_DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 
 def image_to_frame(msg: Image) -> Frame:
-    """Read a camera image.
+    """Read a raw camera image.
 
     Args:
-        msg: `encoding` one of ENCODINGS. Rows may be padded (`step`). `is_bigendian` says nothing about 8-bit pixels
-            and is not looked at.
+        msg: `encoding` one of `decode.ENCODINGS`. Rows may be padded (`step`).
 
     Returns:
         The frame. For rgb8 it is a view of `msg.data`, without a copy.
 
     Raises:
-        ImageError: the encoding is none of ENCODINGS, or size, `step` and data do not fit together.
+        ImageError: the encoding is another, or size, `step` and data do not fit together or the encoding.
     """
-    pixels = _image_to_pixels(msg)
-    conversion = _TO_RGB.get(msg.encoding)
-    rgb = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
-    return Frame(np.asarray(rgb, np.uint8), stamp_to_ns(msg.header.stamp), msg.header.frame_id)
+    return Frame(image_to_rgb(msg), stamp_to_ns(msg.header.stamp), msg.header.frame_id)
+
+
+def compressed_to_frame(msg: CompressedImage) -> Frame:
+    """Read a compressed camera image.
+
+    Args:
+        msg: `data` is a JPEG or PNG file, `format` as image_transport writes it, or just "jpeg" or "png".
+
+    Returns:
+        The frame.
+
+    Raises:
+        ImageError: the data is neither JPEG nor PNG, is depth, too large or damaged.
+    """
+    return Frame(compressed_to_rgb(msg), stamp_to_ns(msg.header.stamp), msg.header.frame_id)
+
+
+def depth_to_metres(msg: Image) -> npt.NDArray[np.float32]:
+    """Read a depth image.
+
+    Args:
+        msg: `encoding` 16UC1 or mono16 in millimetres, or 32FC1 in metres (REP 118). Rows may be padded (`step`).
+
+    Returns:
+        (H, W) float32, metres, above 0; NaN where nothing was measured: 0, negative, infinite or NaN.
+
+    Raises:
+        ImageError: the encoding is another, or size, `step` and data do not fit together.
+    """
+    dtype = _DEPTH_DTYPES.get(msg.encoding)
+    if dtype is None:
+        raise ImageError(
+            f"depth image has encoding {msg.encoding[:40]!r}, expected one of {', '.join(_DEPTH_DTYPES)}: "
+            "subscribe to the depth camera's raw image"
+        )
+    metres = image_to_pixels(msg, dtype, 1, msg.height)[:, :, 0].astype(np.float32)
+    if dtype == "u2":
+        metres /= 1000
+    metres[~(np.isfinite(metres) & (metres > 0))] = np.nan
+    return metres
 
 
 def image_to_labels(msg: Image) -> npt.NDArray[np.uint8]:
@@ -64,8 +93,8 @@ def image_to_labels(msg: Image) -> npt.NDArray[np.uint8]:
         ImageError: the encoding is another, or size, `step` and data do not fit together.
     """
     if msg.encoding != "mono8":
-        raise ImageError(f"label image has encoding '{msg.encoding}', expected mono8: publish labels as mono8")
-    return _image_to_pixels(msg)[:, :, 0]
+        raise ImageError(f"label image has encoding {msg.encoding[:40]!r}, expected mono8: publish labels as mono8")
+    return image_to_pixels(msg, "u1", 1, msg.height)[:, :, 0]
 
 
 def labels_to_image(labels: npt.NDArray[np.uint8], header: Header) -> Image:
@@ -76,6 +105,29 @@ def labels_to_image(labels: npt.NDArray[np.uint8], header: Header) -> Image:
 def rgb_to_image(rgb: npt.NDArray[np.uint8], header: Header) -> Image:
     """Make an rgb8 image of (H, W, 3) uint8 RGB pixels."""
     return _pixels_to_image(rgb, "rgb8", header)
+
+
+def rgb_to_compressed(rgb: npt.NDArray[np.uint8], header: Header, quality: int = 90) -> CompressedImage:
+    """Make a JPEG, as image_transport does of an rgb8 image.
+
+    Args:
+        rgb: (H, W, 3) uint8, RGB.
+        header: the source image's.
+        quality: of the JPEG, 1 to 100.
+
+    Returns:
+        The message for a topic that ends in `/compressed`.
+
+    Raises:
+        ImageError: H or W is more than a JPEG can hold.
+    """
+    if max(rgb.shape[:2]) > _MAX_JPEG_SIDE_PX:
+        raise ImageError(
+            f"image is {rgb.shape[1]} x {rgb.shape[0]} pixels, expected at most {_MAX_JPEG_SIDE_PX} a side for a "
+            "JPEG: subscribe to the raw topic"
+        )
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return CompressedImage(header=header, format="rgb8; jpeg compressed bgr8", data=_bytes_to_data(jpeg))
 
 
 def result_to_objects(result: FrameResult, header: Header) -> TrackedObjectArray:
@@ -96,41 +148,23 @@ def stamp_to_ns(stamp: Time) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def _image_to_pixels(msg: Image) -> npt.NDArray[np.uint8]:
-    """View an 8-bit image's data as (H, W, channels) uint8."""
-    channels = _CHANNELS.get(msg.encoding)
-    if channels is None:
-        raise ImageError(
-            f"image has encoding '{msg.encoding[:40]}', expected one of {', '.join(ENCODINGS)}: "
-            "set the camera driver to one of these or convert the image first"
-        )
-    if msg.width == 0 or msg.height == 0:
-        raise ImageError(
-            f"image is {msg.width} x {msg.height} pixels, expected at least 1 x 1: check the camera's configuration"
-        )
-    row_bytes = msg.width * channels
-    if msg.step < row_bytes:
-        raise ImageError(
-            f"image has a step of {msg.step} bytes, expected at least {row_bytes} for {msg.width} pixels of "
-            f"{msg.encoding}: correct `step` or `width` where the image is published"
-        )
-    if len(msg.data) != msg.step * msg.height:
-        raise ImageError(
-            f"image holds {len(msg.data)} bytes, expected {msg.step * msg.height} (step {msg.step} x height "
-            f"{msg.height}): correct `step`, `height` or `data` where the image is published"
-        )
-    rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)[:, :row_bytes]
-    return rows.reshape(msg.height, msg.width, channels)
-
-
 def _pixels_to_image(pixels: npt.NDArray[np.uint8], encoding: str, header: Header) -> Image:
+    height, width = pixels.shape[:2]
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        step=pixels[0].size if height else 0,
+        data=_bytes_to_data(pixels),
+    )
+
+
+def _bytes_to_data(pixels: npt.NDArray[np.uint8]) -> array.array[int]:
     # The setter of `data` checks anything but an array.array byte by byte, which takes 0.2 s for a 1080p image.
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(pixels).data)
-    height, width = pixels.shape[:2]
-    return Image(
-        header=header, height=height, width=width, encoding=encoding, step=pixels[0].size if height else 0, data=data
-    )
+    return data
 
 
 def _object_to_msg(found: TrackedObject, header: Header) -> TrackedObjectMsg:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,10 @@ def run_demo(options: argparse.Namespace) -> tuple[Summary, str]:
         stack.callback(report.close)
         recorder, spin_once = stack.enter_context(_recorder(report, has_truth=options.video is None))
         processes = {"node": stack.enter_context(_process(NODE_MODULE, _node_params(options)))}
-        _wait_for("the node", lambda: recorder.hears_node, spin_once, processes, _NODE_TIMEOUT_S)
+        has_tried = partial(_has_tried, recorder)
+        _wait_for("the node", has_tried, spin_once, processes, _NODE_TIMEOUT_S)
+        if not recorder.hears_node:
+            raise DemoError("the node could not be configured: see its message above")
         recorder.say(f"follow {parts[0].text}")
         frames = parts[-1].stop
         processes["camera"] = stack.enter_context(_process(CAMERA_MODULE, _camera_params(options, frames)))
@@ -252,6 +256,11 @@ def _follow_film(
                     f"nothing came for {_STALL_TIMEOUT_S:.0f} s after {recorder.published} images and "
                     f"{recorder.answered} answers: see the messages above"
                 )
+
+
+def _has_tried(recorder: Recorder) -> bool:
+    """Whether the node is ready, or has said that it cannot be."""
+    return recorder.hears_node or recorder.node_refused
 
 
 def _wait_for(

@@ -1,46 +1,57 @@
-"""The node `samwise`: a camera's images and a person's words in, masks, objects and overlays out.
+"""The managed node `samwise`: a camera's images and a person's words in, masks, boxes and overlays out.
 
-The executable `samwise_node` runs `main`. Callbacks only store what comes; one worker thread owns the model:
+The executable `samwise_node` runs `main`. Callbacks only store what comes; one worker thread owns the tracker:
 
-    _on_image -> Mailbox -> _work -> _process: image_to_frame -> Tracker.step -> _publish
-    _on_text_command, services -> Tracker.follow / add / remove / clear, which take effect between two frames
+    CameraInputs -> Worker -> _serve: decode -> Tracker.step -> Outputs.publish
+    CommandInterface -> Tracker.follow / add / remove / clear, which take effect between two frames
+
+| transition | what happens |
+|---|---|
+| configure | the model is loaded and warmed; commands and services are there from now on |
+| activate | images are subscribed to and answered |
+| deactivate | the subscriptions end, and the worker after the image it is at |
+| cleanup | the model is let go of, its memory freed |
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-import threading
 import traceback
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rclpy.exceptions import ParameterException
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header, String
-from std_srvs.srv import Trigger
+from sensor_msgs.msg import CompressedImage
 
-from samwise_ros.errors import CommandError, ConfigError, SamwiseError
-from samwise_ros.msg import TrackedObjectArray
-from samwise_ros.ros.command import apply_command, parse_command
-from samwise_ros.ros.convert import image_to_frame, labels_to_image, result_to_objects, rgb_to_image
-from samwise_ros.ros.mailbox import Mailbox
-from samwise_ros.ros.params import NodeParams, declare_params
-from samwise_ros.ros.spin import run_node
-from samwise_ros.srv import AddTarget, RemoveTarget
-from samwise_ros.types import FrameResult
+from samwise_ros.errors import SamwiseError
+from samwise_ros.ros.command_interface import CommandInterface
+from samwise_ros.ros.convert import compressed_to_frame, depth_to_metres, image_to_frame
+from samwise_ros.ros.diagnostics import Facts, gpu_memory_bytes, to_diagnostics
+from samwise_ros.ros.inputs import Arrival, CameraInputs
+from samwise_ros.ros.outputs import Outputs
+from samwise_ros.ros.params import NodeParams, ParamStore
+from samwise_ros.ros.spin import run_nodes
+from samwise_ros.ros.statistics import Statistics
+from samwise_ros.ros.worker import Worker
+from samwise_ros.types import Frame, FrameResult
 
 if TYPE_CHECKING:
     from samwise_ros.engine import Tracker
+    from samwise_ros.engine.lift import Box3D
 
 NODE_NAME = "samwise"
 _WARN_EVERY_S = 5.0
-_JOIN_TIMEOUT_S = 10.0
+_JOIN_TIMEOUT_S = 30.0
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class SamwiseNode(Node):
+class SamwiseNode(LifecycleNode):
     """Follows in a camera stream what words describe.
 
     Args:
@@ -49,147 +60,251 @@ class SamwiseNode(Node):
 
     Raises:
         ConfigError: a parameter is wrong.
-        CheckpointError: the weights are missing or unfit.
-        CommandError: a start target is no referring expression.
     """
 
     def __init__(self, tracker: Tracker | None = None, **options: Any) -> None:
         super().__init__(NODE_NAME, **options)
-        self._params = declare_params(self, NodeParams)
-        self._tracker = build_tracker(self._params) if tracker is None else tracker
-        self._tracker.follow(self._params.targets)
-        self._frames: Mailbox[Image] = Mailbox()
-        self._received = self._results = self._failed = 0
-        self._make_outputs()
-        self._make_inputs()
-        self._worker = threading.Thread(target=self._work, name="samwise_worker", daemon=True)
-        self._worker.start()
+        self._store = ParamStore(self, NodeParams, on_change=self._on_params)
+        self._given_tracker = tracker
+        self._tracker: Tracker | None = None
+        self._outputs: Outputs | None = None
+        self._inputs: CameraInputs | None = None
+        self._worker: Worker[Arrival] | None = None
+        self._statistics = Statistics()
+        self._commands: CommandInterface | None = None
+        self._last_frame: Frame | None = None
+        self._gpu: Any = None
+        # Both live as long as the node, so that diagnostics tell of every state; the clock is a steady one, since
+        # simulated time may stand still.
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._watch = self.create_timer(self._params.diagnostics_period_s, self._on_watch, clock=steady)
+        if self._params.autostart:
+            self._start()
 
     def destroy_node(self) -> None:
-        """End the worker after the frame it is at, then the node."""
-        self._frames.close()
-        self._worker.join(_JOIN_TIMEOUT_S)
-        self.get_logger().info(
-            f"{self._received} images in, {self._results} results, {self._frames.dropped} dropped for newer ones, "
-            f"{self._failed} not usable"
-        )
+        """End the worker after the image it is at, then the node."""
+        self._stop()
+        self._clean()
+        # rclpy leaves it to the garbage collector, and with it the node's publisher of its log.
+        self._state_machine.destroy_when_not_in_use()
         super().destroy_node()
 
-    def _make_outputs(self) -> None:
-        qos = QoSProfile(depth=5)
-        self._mask_publisher = self.create_publisher(Image, "~/mask", qos)
-        self._objects_publisher = self.create_publisher(TrackedObjectArray, "~/objects", qos)
-        self._overlay_publisher = self.create_publisher(Image, "~/overlay", qos)
-
-    def _make_inputs(self) -> None:
-        newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
-        overridable = QoSOverridingOptions.with_default_policies()
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model; on failure the log says why, and it may be tried again after a parameter has changed."""
         try:
-            self.create_subscription(Image, "image", self._on_image, newest, qos_overriding_options=overridable)
-        except (ParameterException, RuntimeError) as error:
-            raise ConfigError(
-                f"the images' qos_overrides are refused ({error}), expected reliability, history and depth as in "
-                "config/samwise.yaml: correct the parameter"
-            ) from error
-        self.create_subscription(String, "text_command", self._on_text_command, 10)
-        self.create_service(AddTarget, "~/add_target", self._on_add_target)
-        self.create_service(RemoveTarget, "~/remove_target", self._on_remove_target)
-        self.create_service(Trigger, "~/clear_targets", self._on_clear_targets)
+            self._tracker = self._make_tracker()
+            self._tracker.follow(self._params.targets)
+        except SamwiseError as error:
+            self._tracker = None
+            self.get_logger().error(f"not configured: {error}")
+            return FAILURE
+        self._store.unlocked = False
+        self._outputs = Outputs(self)
+        self._commands = CommandInterface(self, self._tracker)
+        self.get_logger().info(f"configured: model {self._params.model}")
+        return SUCCESS
 
-    def _on_image(self, msg: Image) -> None:
-        self._received += 1
-        self._frames.put(msg)
-
-    def _on_text_command(self, msg: String) -> None:
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera, with an empty memory."""
+        assert self._tracker is not None
+        self._tracker.reset()
+        self._statistics, self._last_frame = Statistics(), None
+        self._worker = Worker(self._serve, "samwise_worker")
         try:
-            outcome = apply_command(parse_command(msg.data), self._tracker)
-        except CommandError as error:
-            self.get_logger().warning(f"command ignored: {error}")
+            self._inputs = CameraInputs(
+                self,
+                transport=self._params.image_transport,
+                with_depth=self._params.use_depth,
+                on_image=self._on_image,
+                on_restart=self._tracker.reset,
+            )
+        except SamwiseError as error:
+            self.get_logger().error(f"not activated: {error}")
+            self._stop()
+            return FAILURE
+        self.get_logger().info(f"active: waiting for images on {self._inputs.topic}")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe from the camera, and finish the image at hand."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the model; parameters may be changed for another one."""
+        self._clean()
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End everything, from any state."""
+        self._stop()
+        self._clean()
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """A transition raised: end everything, so that the node may be configured anew."""
+        self._stop()
+        self._clean()
+        return SUCCESS
+
+    @property
+    def _params(self) -> NodeParams:
+        return self._store.values
+
+    def _start(self) -> None:
+        """Configure and activate; where that fails the node stays, so that it can be tried again."""
+        if self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
         else:
-            self.get_logger().info(outcome)
+            self.get_logger().error(
+                "change the parameter and say: ros2 lifecycle set "
+                f"{self.get_fully_qualified_name()} configure, then activate"
+            )
 
-    def _on_add_target(self, request: AddTarget.Request, response: AddTarget.Response) -> AddTarget.Response:
+    def _make_tracker(self) -> Tracker:
+        if self._given_tracker is not None:
+            return self._given_tracker
+        from samwise_ros.engine import Tracker
+        from samwise_ros.ros.models import open_model
+
+        params = self._params
+        segmenter = open_model(params.model, params.weights, params.cache_dir, params.device)
+        self._gpu = segmenter.device
+        return Tracker(segmenter, max_targets=params.max_targets)
+
+    def _stop(self) -> None:
+        """End the subscriptions and the worker; harmless where there are none."""
+        if self._inputs is not None:
+            self._inputs.close()
+            self._inputs = None
+        if self._worker is not None:
+            if not self._worker.stop(_JOIN_TIMEOUT_S):
+                self.get_logger().error(f"the model has not answered for {_JOIN_TIMEOUT_S:.0f} s: it is left behind")
+            counts = self._statistics.snapshot(self._worker.dropped)
+            self._worker = None
+            self.get_logger().info(
+                f"{counts.received} images in, {counts.answered} results, {counts.dropped} dropped for newer ones, "
+                f"{counts.failed} not usable"
+            )
+
+    def _clean(self) -> None:
+        """Let go of all that configure made; harmless where there is nothing."""
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+        if self._commands is not None:
+            self._commands.close()
+            self._commands = None
+        self._store.unlocked = True
+        self._last_frame = self._gpu = None
+        if self._tracker is not None:
+            self._tracker = None
+            if self._given_tracker is None:
+                from samwise_ros.ros.models import free_memory
+
+                free_memory()
+
+    def _on_params(self, old: NodeParams, new: NodeParams) -> None:
+        if new.diagnostics_period_s != old.diagnostics_period_s:
+            self._watch.timer_period_ns = int(new.diagnostics_period_s * 1e9)
+            self._watch.reset()  # or the old period would run out first
+
+    def _on_watch(self) -> None:
+        """Publish diagnostics, and warn of a camera that is silent."""
+        if self._inputs is not None:
+            self._inputs.check_silence(self._params.no_image_timeout_s)
+        if self._diagnostics.get_subscription_count():
+            stamp = self.get_clock().now().to_msg()
+            dropped = 0 if self._worker is None else self._worker.dropped
+            snapshot = self._statistics.snapshot(dropped)
+            self._diagnostics.publish(to_diagnostics(snapshot, self._params, self._facts(), stamp))
+
+    def _facts(self) -> Facts:
+        return Facts(
+            node=self.get_fully_qualified_name(),
+            state=self._state_machine.current_state[1],
+            topic=self.resolve_topic_name("image") if self._inputs is None else self._inputs.topic,
+            model=self._params.model,
+            device=self._params.device if self._gpu is None else str(self._gpu),
+            targets=() if self._tracker is None else tuple(target.text for target in self._tracker.targets),
+            gpu_bytes=None if self._gpu is None else gpu_memory_bytes(self._gpu),
+        )
+
+    def _on_image(self, arrival: Arrival) -> None:
+        assert self._worker is not None
+        self._statistics.image_received(arrival.received_s)
+        self._worker.put(arrival)
+
+    def _serve(self, arrival: Arrival) -> None:
+        """Answer one image, in the worker's thread; no image may end the node."""
         try:
-            response.id = self._tracker.add(request.text).id
-            response.success = True
-        except CommandError as error:
-            response.message = str(error)
-        return response
+            stamp_ns = self._answer(arrival)
+        except SamwiseError as error:
+            self._statistics.image_failed(arrival.received_s, str(error))
+            self.get_logger().warning(f"image dropped: {error}", throttle_duration_sec=_WARN_EVERY_S)
+        except Exception as error:
+            self._statistics.image_failed(arrival.received_s, f"{type(error).__name__}: {error}")
+            self.get_logger().error(
+                f"image dropped after an unexpected error, the next one is served:\n{traceback.format_exc()}",
+                throttle_duration_sec=_WARN_EVERY_S,
+            )
+        else:
+            now_ns = self.get_clock().now().nanoseconds
+            self._statistics.image_answered(arrival.received_s, stamp_ns, now_ns)
 
-    def _on_remove_target(
-        self, request: RemoveTarget.Request, response: RemoveTarget.Response
-    ) -> RemoveTarget.Response:
+    def _answer(self, arrival: Arrival) -> int:
+        """Decode, track, publish; the image's stamp, nanoseconds."""
+        tracker, outputs, inputs, msg = self._tracker, self._outputs, self._inputs, arrival.msg
+        assert tracker is not None
+        assert outputs is not None
+        frame = compressed_to_frame(msg) if isinstance(msg, CompressedImage) else image_to_frame(msg)
+        if inputs is not None:
+            inputs.check_frame(frame, self._last_frame)
+        self._last_frame = frame
+        outputs.publish(tracker.step(frame), msg.header, lambda result: self._find_boxes(result, inputs))
+        return frame.stamp_ns
+
+    def _find_boxes(self, result: FrameResult, inputs: CameraInputs | None) -> tuple[Box3D | None, ...] | None:
+        """Find a result's objects in space; None, and one warning, where depth or calibration is missing or unfit."""
+        from samwise_ros.engine.lift import Intrinsics, lift_result
+
+        if inputs is None or not self._params.use_depth:
+            return None
+        depth = inputs.nearest_depth(result.frame.stamp_ns, self._params.depth_tolerance_s)
+        info = inputs.camera_info
+        if depth is None or info is None:
+            what = "no camera_info has come" if info is None else "no depth image is near enough in time"
+            text = f"no boxes in 3D: {what}; check the topics depth and camera_info, and their stamps"
+            inputs.warn_once("depth", text)
+            return None
         try:
-            self._tracker.remove(request.id)
-            response.success = True
-        except CommandError as error:
-            response.message = str(error)
-        return response
-
-    def _on_clear_targets(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.message = f"{len(self._tracker.clear())} targets cleared"
-        response.success = True
-        return response
-
-    def _work(self) -> None:
-        """Serve one image after the other until the mailbox closes; no image may end the node."""
-        while (msg := self._frames.take()) is not None:
-            try:
-                self._process(msg)
-                self._results += 1
-            except SamwiseError as error:
-                self._failed += 1
-                self.get_logger().warning(f"image dropped: {error}", throttle_duration_sec=_WARN_EVERY_S)
-            except Exception:
-                self._failed += 1
-                self.get_logger().error(
-                    f"image dropped after an unexpected error, the next one is served:\n{traceback.format_exc()}",
-                    throttle_duration_sec=_WARN_EVERY_S,
-                )
-
-    def _process(self, msg: Image) -> None:
-        frame = image_to_frame(msg)
-        result = self._tracker.step(frame)
-        self._publish(result, msg.header)
-
-    def _publish(self, result: FrameResult, header: Header) -> None:
-        """Publish what somebody listens to, under the source image's header."""
-        if self._mask_publisher.get_subscription_count():
-            self._mask_publisher.publish(labels_to_image(result.labels, header))
-        if self._objects_publisher.get_subscription_count():
-            self._objects_publisher.publish(result_to_objects(result, header))
-        if self._overlay_publisher.get_subscription_count():
-            from samwise_ros.engine import draw_overlay  # here for the same reason as in build_tracker
-
-            self._overlay_publisher.publish(rgb_to_image(draw_overlay(result), header))
+            intrinsics = Intrinsics(info.k[0], info.k[4], info.k[2], info.k[5])
+            return lift_result(result, depth_to_metres(depth), intrinsics)
+        except SamwiseError as error:
+            inputs.warn_once("depth", f"no boxes in 3D: {error}")
+            return None
 
 
-def build_tracker(params: NodeParams) -> Tracker:
-    """Load the model that the parameters name.
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the node, or one per camera in namespaces of their names, until a signal.
 
     Args:
-        params: model, weights, device and max_targets are read.
-
-    Returns:
-        A tracker without targets.
-
-    Raises:
-        ConfigError: there is no such preset or device.
-        CheckpointError: the weights are missing or unfit.
+        arguments: the command line without the program's name; None for the process's own. `--cameras front rear`
+            makes nodes `/front/samwise` and `/rear/samwise`, which share one copy of the model.
     """
-    # The engine loads torch, which takes seconds: imported within `run_node`, so that Ctrl-C ends them cleanly too.
-    from samwise_ros.engine import Tracker
-    from samwise_ros.model.build import build_segmenter
+    parser = argparse.ArgumentParser(prog="samwise_node", description="Follow in camera streams what words describe.")
+    parser.add_argument(
+        "--cameras", nargs="+", default=[], metavar="NAME", help="a node per camera, in such namespaces"
+    )
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    own = given[: given.index("--ros-args")] if "--ros-args" in given else given
+    cameras = parser.parse_args(own).cameras
+    sys.exit(run_nodes(NODE_NAME, lambda: _make_nodes(cameras), given))
 
-    weights = Path(params.weights).expanduser() if params.weights else None
-    cache = Path(params.cache_dir) if params.cache_dir else None
-    segmenter = build_segmenter(params.model, weights=weights, device=params.device, cache=cache)
-    return Tracker(segmenter, max_targets=params.max_targets)
 
-
-def main() -> None:
-    """Run the node until a signal; exits with 1 where its configuration is wrong."""
-    sys.exit(run_node(NODE_NAME, SamwiseNode))
+def _make_nodes(cameras: Sequence[str]) -> list[Node]:
+    return [SamwiseNode(namespace=camera) for camera in cameras] if cameras else [SamwiseNode()]
 
 
 if __name__ == "__main__":

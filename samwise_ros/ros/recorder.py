@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
@@ -89,12 +92,22 @@ class Recorder(Node):
             self.create_subscription(TrackedObjectArray, "samwise/objects", self._on_objects, _QOS),
             self.create_subscription(Image, "samwise/overlay", self._on_overlay, _QOS),
         )
+        self._state_client = self.create_client(GetState, "samwise/get_state")
+        self._state: Future | None = None
 
     @property
     def hears_node(self) -> bool:
         """Whether the node is there: its outputs and its ear for commands are connected."""
         outputs = all(subscription.get_publisher_count() for subscription in self._results)
         return outputs and self._command_publisher.get_subscription_count() > 0
+
+    @property
+    def node_refused(self) -> bool:
+        """Whether the node is there but could not be configured; it answers once it has tried."""
+        if self._state is None and self._state_client.service_is_ready():
+            self._state = self._state_client.call_async(GetState.Request())
+        answer = self._state.result() if self._state is not None and self._state.done() else None
+        return answer is not None and answer.current_state.id == State.PRIMARY_STATE_UNCONFIGURED
 
     def say(self, text: str) -> None:
         """Give the node a text command."""

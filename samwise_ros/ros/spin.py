@@ -1,10 +1,10 @@
-"""Runs a node from start to end as the main program of its process. `node` and `synthetic_camera` use it."""
+"""Runs nodes from start to end as the main program of their process. `node` and `synthetic_camera` use it."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -18,28 +18,30 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WAKE_S = 0.25
 
 
-def run_node(name: str, make_node: Callable[[], Node]) -> int:
-    """Make a node and serve it until Ctrl-C, SIGTERM or its own end (it shuts its context down).
+def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Sequence[str] | None = None) -> int:
+    """Make nodes and serve them in one thread until Ctrl-C, SIGTERM or their own end (one shuts the context down).
 
-    Signals raise SystemExit, also while the node is being made. ROS's own handlers would shut the context down under a
-    thread that still publishes; after a KeyboardInterrupt in the middle of an import, Python may exit as killed.
+    Signals raise SystemExit, also while the nodes are being made. ROS's own handlers would shut the context down under
+    a thread that still publishes; after a KeyboardInterrupt in the middle of an import, Python may exit as killed.
 
     Args:
         name: what the log calls the program when there is no node yet.
-        make_node: makes the node; its `destroy_node` ends what the node has started.
+        make_nodes: makes the nodes; their `destroy_node` ends what each has started.
+        arguments: the command line without the program's name; None for the process's own.
 
     Returns:
         The exit code: 0, or 1 after a SamwiseError, which is logged as fatal.
     """
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
-    node: Node | None = None
+    nodes: Sequence[Node] = ()
     try:
-        _init_ros()
-        node = make_node()
+        _init_ros(arguments)
+        nodes = make_nodes()
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        node.get_logger().info("ready")
+        for node in nodes:
+            executor.add_node(node)
+            node.get_logger().info("ready")
         while rclpy.ok():
             executor.spin_once(timeout_sec=_WAKE_S)
     except (SystemExit, ExternalShutdownException):
@@ -50,15 +52,15 @@ def run_node(name: str, make_node: Callable[[], Node]) -> int:
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        if node is not None:
+        for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
 
 
-def _init_ros() -> None:
+def _init_ros(arguments: Sequence[str] | None) -> None:
     try:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         reason = str(error).split(", at /")[0]
         raise ConfigError(f"ROS refuses the command line ({reason}): correct the part after --ros-args") from error

@@ -27,7 +27,7 @@ from samwise_ros.data.video import open_footage
 from samwise_ros.errors import ConfigError
 from samwise_ros.ros.convert import labels_to_image, rgb_to_image
 from samwise_ros.ros.params import declare_params, param
-from samwise_ros.ros.spin import run_node
+from samwise_ros.ros.spin import run_nodes
 
 NODE_NAME = "synthetic_camera"
 FRAME_ID = "synthetic_camera_optical_frame"
@@ -78,7 +78,7 @@ class CameraParams:
 class SyntheticCamera(Node):
     """Publishes one image per tick of its timer, and shuts its context down after the last one.
 
-    A world is filmed while the node is being made, when `run_node` lets a signal end it at any time.
+    A world is filmed while the node is being made, when `run_nodes` lets a signal end it at any time.
 
     Raises:
         ConfigError: a parameter is wrong, or what is to be filmed does not fit MAX_FILM_BYTES.
@@ -162,7 +162,7 @@ def _film_world(params: CameraParams, frames: int, tell: Callable[[str], None]) 
 
 def main() -> None:
     """Run the camera until its last image or a signal; exits with 1 where its configuration is wrong."""
-    sys.exit(run_node(NODE_NAME, SyntheticCamera))
+    sys.exit(run_nodes(NODE_NAME, lambda: [SyntheticCamera()]))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import types
 from fakes import FakeTracker
 
 from samwise_ros.ros.node import SamwiseNode
-from samwise_ros.ros.spin import run_node
+from samwise_ros.ros.spin import run_nodes
 
 if __name__ == "__main__":
     sys.modules["samwise_ros.engine"] = types.SimpleNamespace(draw_overlay=lambda result: result.frame.rgb)
-    sys.exit(run_node("samwise", lambda: SamwiseNode(FakeTracker())))
+    sys.exit(run_nodes("samwise", lambda: [SamwiseNode(FakeTracker())]))

@@ -14,15 +14,15 @@ from fakes import FakeTracker, red_square
 from rcl_interfaces.msg import Log
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from samwise_ros import engine
-from samwise_ros.errors import CommandError, ConfigError, ShapeError
-from samwise_ros.msg import TrackedObjectArray
-from samwise_ros.ros import node as node_module
+from samwise_ros.errors import ConfigError, ShapeError
+from samwise_ros.msg import CommandStatus, TrackedObjectArray
+from samwise_ros.ros import outputs
 from samwise_ros.ros.convert import image_to_frame, image_to_labels, rgb_to_image
 from samwise_ros.ros.node import SamwiseNode
 from samwise_ros.srv import AddTarget, RemoveTarget
@@ -30,6 +30,7 @@ from samwise_ros.srv import AddTarget, RemoveTarget
 pytestmark = pytest.mark.ros
 
 RELIABLE = QoSProfile(depth=10)
+KEPT = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def header(second: int) -> Header:
@@ -49,14 +50,17 @@ class Rig:
         self.command = self.probe.create_publisher(String, "text_command", RELIABLE)
         self.heard = {topic: [] for topic in topics}
         self.log = []
-        self.probe.create_subscription(Log, "/rosout", self.log.append, 100)
+        self.probe.create_subscription(Log, "/rosout", self.log.append, KEPT)
         subscriptions = [self.subscribe(topic) for topic in topics]
         graph.wait_for(lambda: all(one.get_publisher_count() for one in subscriptions))
         graph.wait_for(lambda: self.image.get_subscription_count() and self.command.get_subscription_count())
         graph.wait_for(lambda: self.probe.count_publishers("/rosout") == 2)
 
+    def counts(self):
+        return self.node._statistics.snapshot(self.node._worker.dropped)
+
     def subscribe(self, topic):
-        kind = TrackedObjectArray if topic == "objects" else Image
+        kind = {"objects": TrackedObjectArray, "command_status": CommandStatus}.get(topic, Image)
         listen = self.heard.setdefault(topic, []).append
         return self.probe.create_subscription(kind, f"samwise/{topic}", listen, RELIABLE)
 
@@ -102,11 +106,11 @@ def test_newest_image_wins(graph):
     graph.wait_for(rig.tracker.stepping.is_set)
     for second in (2, 3, 4):
         rig.show(second)
-        graph.wait_for(lambda expected=second: rig.node._received == expected)
+        graph.wait_for(lambda expected=second: rig.counts().received == expected)
     rig.tracker.gate.set()
     rig.wait_for_results(2)
     assert [msg.header.stamp.sec for msg in rig.heard["mask"]] == [1, 4]
-    assert rig.node._frames.dropped == 2
+    assert rig.counts().dropped == 2
 
 
 def test_services_are_answered_while_the_model_is_busy(graph):
@@ -134,7 +138,7 @@ def test_a_broken_image_is_warned_about_and_the_next_is_served(graph, broken, se
         for name, value in broken.items():
             setattr(msg, name, value)
         rig.image.publish(msg)
-        graph.wait_for(lambda expected=second: rig.node._failed == expected)
+        graph.wait_for(lambda expected=second: rig.counts().failed == expected)
     rig.show(3)
     rig.wait_for_results(1)
     assert rig.heard["mask"][0].header == header(3)
@@ -211,8 +215,8 @@ def test_services(graph):
 def test_outputs_are_made_only_while_somebody_subscribes(graph, monkeypatch):
     made = []
     for module, name in (
-        (node_module, "labels_to_image"),
-        (node_module, "result_to_objects"),
+        (outputs, "labels_to_image"),
+        (outputs, "result_to_objects"),
         (engine, "draw_overlay"),
     ):
         function = getattr(module, name)
@@ -224,12 +228,12 @@ def test_outputs_are_made_only_while_somebody_subscribes(graph, monkeypatch):
     rig.wait_for_results(1)
     assert made == ["labels_to_image"]
     overlay = rig.subscribe("overlay")
-    graph.wait_for(lambda: rig.node._overlay_publisher.get_subscription_count())
+    graph.wait_for(lambda: rig.node._outputs._overlay.get_subscription_count())
     rig.show(2)
     rig.wait_for_results(1, "overlay")
     assert made == ["labels_to_image", "labels_to_image", "draw_overlay"]
     rig.probe.destroy_subscription(overlay)
-    graph.wait_for(lambda: not rig.node._overlay_publisher.get_subscription_count())
+    graph.wait_for(lambda: not rig.node._outputs._overlay.get_subscription_count())
     rig.show(3)
     rig.wait_for_results(3)
     assert made.count("draw_overlay") == 1
@@ -253,14 +257,26 @@ def test_images_are_best_effort_by_default(graph):
         ({"max_targets": 0}, ConfigError, r"'max_targets' is refused .*\(0\).* expected int from 1 to 255"),
         ({"max_targets": "many"}, ConfigError, "'max_targets' is refused .*'many'.* expected int from 1 to 255"),
         ({"targets": "the dog"}, ConfigError, "'targets' is refused .*'the dog'.* expected a list of texts"),
-        ({"targets": [" "]}, CommandError, "target is empty"),
-        ({"qos_overrides./image.subscription.depth": "many"}, ConfigError, "qos_overrides are refused .*'many'"),
-        ({"qos_overrides./image.subscription.reliability": "no"}, ConfigError, "qos_overrides are refused .*`no`"),
+        ({"model": "nope"}, ConfigError, "'model' is 'nope', expected compact, tiny, base_plus or large"),
     ],
 )
 def test_a_wrong_parameter_refuses_the_node(graph, params, error, sentence):
     with pytest.raises(error, match=sentence):
         Rig(graph, **params)
+
+
+def test_the_answer_to_every_command_is_published(graph):
+    rig = Rig(graph, "command_status", max_targets=2)
+    rig.say("Please follow the dog; the cat.")
+    rig.wait_for_results(1, "command_status")
+    rig.say("what do you see")
+    rig.wait_for_results(2, "command_status")
+    accepted, refused = rig.heard["command_status"]
+    assert (accepted.accepted, accepted.text, list(accepted.ids)) == (True, "Please follow the dog; the cat.", [1, 2])
+    assert accepted.reason == ""
+    assert accepted.stamp.sec > 0
+    assert (refused.accepted, refused.text, list(refused.ids)) == (False, "what do you see", [1, 2])
+    assert refused.reason
 
 
 def wait_for_line(process, text):
@@ -278,6 +294,7 @@ def test_a_signal_ends_the_node_cleanly(start, number):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "0 images in, 0 results, 0 dropped for newer ones, 0 not usable" in output
+    assert output.count("images in,") == 1
     assert "Traceback" not in output
     assert "rosout" not in output
 
@@ -286,8 +303,8 @@ def test_a_signal_ends_the_node_cleanly(start, number):
 def test_a_signal_while_the_model_loads_ends_the_node_cleanly(start, number):
     slow = (
         "import time, sys, samwise_ros.ros.node as n\n"
-        "def load(params): print('loading', flush=True); time.sleep(60)\n"
-        "n.build_tracker = load; n.main()"
+        "def load(node): print('loading', flush=True); time.sleep(60)\n"
+        "n.SamwiseNode._make_tracker = load; n.main()"
     )
     process = start("-c", slow)
     wait_for_line(process, "loading")
@@ -301,9 +318,8 @@ def test_a_signal_while_the_model_loads_ends_the_node_cleanly(start, number):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["-p", "model:=nope"], "model preset is 'nope', expected one of compact"),
+        (["-p", "model:=nope"], "parameter 'model' is 'nope', expected compact, tiny"),
         (["-p", "max_targets:=300"], "parameter 'max_targets' is refused"),
-        (["-p", "weights:=/nowhere.safetensors"], "/nowhere.safetensors"),
         (["--params-file", "/nowhere.yaml"], "ROS refuses the command line .*nowhere.yaml"),
     ],
 )

@@ -1,0 +1,203 @@
+"""What a camera sends to the node: images and, where they are asked for, depth and calibration. Used by `node`.
+
+Callbacks keep the newest and return at once. What users of such nodes ask about most is said here, once, with the
+remedy: no images, an incompatible QoS, missing stamps, stamps that run backwards, another size.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_policy_name_from_kind, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+try:
+    from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+
+from samwise_ros.errors import ConfigError
+from samwise_ros.ros.convert import stamp_to_ns
+from samwise_ros.types import Frame
+
+CameraMessage: TypeAlias = Image | CompressedImage
+
+KEPT_DEPTH = 5
+"""Depth images among which the one nearest to a colour image is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An image message and when it came.
+
+    Attributes:
+        msg: as it came.
+        received_s: reading of the monotonic clock.
+    """
+
+    msg: CameraMessage
+    received_s: float
+
+
+class CameraInputs:
+    """A camera's subscriptions, from `__init__` to `close`.
+
+    Args:
+        node: to subscribe with; topics `image` or `image/compressed`, `depth` and `camera_info` are its own names.
+        transport: "raw" or "compressed".
+        with_depth: subscribe to depth and calibration too.
+        on_image: called with each image in the node's thread; returns at once.
+        on_restart: called before an image whose stamp lies before the last one's.
+
+    Raises:
+        ConfigError: a QoS override is refused.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        transport: str,
+        with_depth: bool,
+        on_image: Callable[[Arrival], None],
+        on_restart: Callable[[], None],
+    ) -> None:
+        self._node, self._on_image, self._on_restart = node, on_image, on_restart
+        self._group = MutuallyExclusiveCallbackGroup()  # not the node's, see `CommandInterface`
+        self._last_stamp_ns = 0
+        self._warned_of: set[str] = set()
+        self._depth: deque[Image] = deque(maxlen=KEPT_DEPTH)
+        self.camera_info: CameraInfo | None = None
+        self._last_s = time.monotonic()
+        # As image transports do: the compressed images of a topic are on the topic below it.
+        self.topic = node.resolve_topic_name("image") + ("/compressed" if transport == "compressed" else "")
+        kind = CompressedImage if transport == "compressed" else Image
+        self._subscriptions: list[Subscription] = []
+        try:
+            self._subscribe(kind, self.topic, self._receive)
+            if with_depth:
+                self._subscribe(Image, node.resolve_topic_name("depth"), self._keep_depth)
+                self._subscribe(CameraInfo, node.resolve_topic_name("camera_info"), self._keep_info)
+        except ConfigError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last image, or since the start where there was none."""
+        return time.monotonic() - self._last_s
+
+    def nearest_depth(self, stamp_ns: int, tolerance_s: float) -> Image | None:
+        """The depth image whose stamp is nearest to another image's; None where none is near enough.
+
+        Args:
+            stamp_ns: stamp of the colour image.
+            tolerance_s: how far apart the two may be.
+        """
+        # A copy, since the callback may add one meanwhile.
+        found = min(self._depth.copy(), key=lambda msg: abs(stamp_to_ns(msg.header.stamp) - stamp_ns), default=None)
+        if found is None or abs(stamp_to_ns(found.header.stamp) - stamp_ns) > tolerance_s * 1e9:
+            return None
+        return found
+
+    def check_silence(self, timeout_s: float) -> None:
+        """Warn where no image has come for a while, and say who publishes; once until one comes."""
+        if self.silent_s < timeout_s:
+            self._warned_of.discard("silence")
+            return
+        seen = self._node.get_publishers_info_by_topic(self.topic)
+        if not seen:
+            whom = "nobody publishes there: check that the camera runs and remap `image` to its topic"
+        else:
+            names = {f"{one.node_namespace.rstrip('/')}/{one.node_name} ({one.topic_type})" for one in seen[:4]}
+            whom = (
+                f"it is published by {', '.join(sorted(names))}: check that images leave it (ros2 topic hz), that its "
+                "type fits image_transport, and its QoS (ros2 topic info -v)"
+            )
+        self.warn_once("silence", f"no image for {self.silent_s:.0f} s on {self.topic}; {whom}")
+
+    def check_frame(self, frame: Frame, last: Frame | None) -> None:
+        """Say that the picture's size has changed, where it has."""
+        if last is not None and frame.rgb.shape != last.rgb.shape:
+            (height, width), (old_height, old_width) = frame.rgb.shape[:2], last.rgb.shape[:2]
+            self._node.get_logger().info(
+                f"images are {width}x{height} pixels now, were {old_width}x{old_height}: targets and memory stay"
+            )
+
+    def warn_once(self, about: str, text: str) -> None:
+        """Log a warning that has not been given since its cause came up."""
+        if about not in self._warned_of:
+            self._warned_of.add(about)
+            self._node.get_logger().warning(text)
+
+    def _subscribe(self, kind: type, topic: str, callback: Callable[..., None]) -> None:
+        newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
+        try:
+            self._subscriptions.append(
+                self._node.create_subscription(
+                    kind,
+                    topic,
+                    callback,
+                    newest,
+                    callback_group=self._group,
+                    event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible(topic)),
+                    qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                )
+            )
+        except (ParameterException, RuntimeError) as error:
+            raise ConfigError(
+                f"the qos_overrides of {topic} are refused ({error}), expected reliability, history and depth as in "
+                "config/samwise.yaml: correct the parameter"
+            ) from error
+
+    def _incompatible(self, topic: str) -> Callable[[QoSRequestedIncompatibleQoSInfo], None]:
+        def warn(event: QoSRequestedIncompatibleQoSInfo) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
+            self.warn_once(
+                f"qos {topic}",
+                f"a publisher of {topic} offers another {policy} than is asked for, so that nothing of it arrives: set "
+                f"the parameter qos_overrides.{topic}.subscription.{policy} to what it offers (ros2 topic info -v)",
+            )
+
+        return warn
+
+    def _receive(self, msg: CameraMessage) -> None:
+        stamp_ns = stamp_to_ns(msg.header.stamp)
+        if stamp_ns == 0:
+            self.warn_once(
+                "stamps",
+                f"images on {self.topic} have no stamp, and so have the results: let the camera driver set "
+                "header.stamp, or nobody can tell which image a mask belongs to",
+            )
+        elif stamp_ns < self._last_stamp_ns:
+            back_s = (self._last_stamp_ns - stamp_ns) / 1e9
+            self._node.get_logger().warning(
+                f"stamps on {self.topic} run backwards by {back_s:.3f} s, as where a recording starts over: memory of "
+                "past images is dropped, targets stay",
+                throttle_duration_sec=5.0,
+            )
+            self._on_restart()
+        self._last_stamp_ns = stamp_ns
+        self._last_s = time.monotonic()
+        self._on_image(Arrival(msg, self._last_s))
+
+    def _keep_depth(self, msg: Image) -> None:
+        self._depth.append(msg)
+
+    def _keep_info(self, msg: CameraInfo) -> None:
+        self.camera_info = msg

@@ -1,0 +1,70 @@
+"""Models that the nodes of one process share: one copy of the weights for all cameras. Used by `node`."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from samwise_ros.types import Frame
+
+if TYPE_CHECKING:
+    from samwise_ros.model.segmenter import Segmenter
+
+WARM_SIZE_PX = (480, 640)
+"""Rows and columns of the pictures that a model is warmed with."""
+
+_lock = threading.Lock()
+_models: WeakValueDictionary[tuple[str, str, str, str], Segmenter[Any, Any, Any]] = WeakValueDictionary()
+
+
+def open_model(model: str, weights: str, cache_dir: str, device: str) -> Segmenter[Any, Any, Any]:
+    """Load and warm a model, or take the one that another node of this process has with the same arguments.
+
+    Args:
+        model: a preset of `samwise_ros.config`.
+        weights: path of a weights file; empty for the preset's own.
+        cache_dir: folder of `samwise download`; empty for the usual one.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+
+    Returns:
+        The model, which is freed when the last node lets go of it.
+
+    Raises:
+        ConfigError: there is no such preset or device.
+        CheckpointError: the weights are missing or unfit.
+    """
+    # The engine loads torch, which takes seconds: imported when the first model is asked for.
+    from samwise_ros.engine import Tracker
+    from samwise_ros.model.build import build_segmenter
+
+    key = (model, weights, cache_dir, device)
+    with _lock:
+        segmenter = _models.get(key)
+        if segmenter is None:
+            segmenter = build_segmenter(
+                model,
+                weights=Path(weights).expanduser() if weights else None,
+                device=device,
+                cache=Path(cache_dir).expanduser() if cache_dir else None,
+            )
+            tracker = Tracker(segmenter)
+            tracker.add("something to warm up with")
+            # The second frame is the first with a memory to read.
+            for _ in range(2):
+                tracker.step(Frame(np.zeros((*WARM_SIZE_PX, 3), np.uint8)))
+            _models[key] = segmenter
+        return segmenter
+
+
+def free_memory() -> None:
+    """Give back what a model that nobody holds any more has taken, on the device too."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,165 @@
+"""What the node says about a camera that does not do what it should; real publishers on a real graph."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("samwise_ros.msg", reason="needs the built messages: make setup")
+
+from builtin_interfaces.msg import Time
+from fakes import red_square
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from samwise_ros.ros.convert import rgb_to_compressed, rgb_to_image
+from samwise_ros.ros.inputs import KEPT_DEPTH, CameraInputs
+from samwise_ros.types import Frame
+
+pytestmark = pytest.mark.ros
+
+
+def header(seconds: float) -> Header:
+    return Header(stamp=Time(sec=int(seconds), nanosec=round(seconds % 1 * 1e9)))
+
+
+class Rig:
+    """A node's inputs, and a camera."""
+
+    def __init__(self, graph, *, transport="raw", with_depth=False, qos=None, **options) -> None:
+        self.graph = graph
+        self.node = graph.add(Node("samwise", context=graph.context, **options))
+        self.arrivals, self.restarts = [], []
+        self.inputs = CameraInputs(
+            self.node,
+            transport=transport,
+            with_depth=with_depth,
+            on_image=self.arrivals.append,
+            on_restart=lambda: self.restarts.append(len(self.arrivals)),
+        )
+        self.camera = graph.probe()
+        kind = CompressedImage if transport == "compressed" else Image
+        self.publisher = self.camera.create_publisher(kind, self.inputs.topic, qos or QoSProfile(depth=10))
+
+    def wait_for_match(self, publisher=None):
+        self.graph.wait_for((publisher or self.publisher).get_subscription_count)
+
+    def show(self, msg):
+        count = len(self.arrivals)
+        self.publisher.publish(msg)
+        self.graph.wait_for(lambda: len(self.arrivals) > count)
+
+
+def test_images_arrive_with_their_time_of_receipt(graph):
+    rig = Rig(graph)
+    rig.wait_for_match()
+    rig.show(rgb_to_image(red_square(), header(3)))
+    rig.show(rgb_to_image(red_square(), header(4)))
+    assert [one.msg.header.stamp.sec for one in rig.arrivals] == [3, 4]
+    assert rig.arrivals[0].received_s < rig.arrivals[1].received_s
+    assert rig.restarts == []
+
+
+def test_compressed_images_come_on_the_topic_below(graph):
+    rig = Rig(graph, transport="compressed")
+    assert rig.inputs.topic == "/image/compressed"
+    rig.wait_for_match()
+    rig.show(rgb_to_compressed(red_square(), header(3)))
+    assert rig.arrivals[0].msg.format.startswith("rgb8; jpeg")
+
+
+def test_after_closing_nothing_arrives(graph):
+    rig = Rig(graph)
+    rig.wait_for_match()
+    rig.inputs.close()
+    graph.wait_for(lambda: rig.publisher.get_subscription_count() == 0)
+
+
+def test_stamps_that_run_backwards_start_over(graph, capfd):
+    rig = Rig(graph)
+    rig.wait_for_match()
+    for seconds in (5, 6, 1.5, 2):
+        rig.show(rgb_to_image(red_square(), header(seconds)))
+    assert rig.restarts == [2], "before the third image"
+    assert "stamps on /image run backwards by 4.500 s" in capfd.readouterr().err
+
+
+def test_missing_stamps_are_said_once(graph, capfd):
+    rig = Rig(graph)
+    rig.wait_for_match()
+    for _ in range(3):
+        rig.show(rgb_to_image(red_square(), header(0)))
+    assert capfd.readouterr().err.count("images on /image have no stamp") == 1
+    assert rig.restarts == []
+
+
+def test_silence_names_the_topic_and_who_publishes_there_once_until_an_image_comes(graph, capfd):
+    rig = Rig(graph)
+    rig.wait_for_match()
+    rig.inputs.check_silence(60.0)
+    assert "no image" not in capfd.readouterr().err
+    for _ in range(3):
+        rig.inputs.check_silence(0.0)
+    said = capfd.readouterr().err
+    assert said.count("no image for 0 s on /image; it is published by /probe_1 (sensor_msgs/msg/Image)") == 1
+    rig.show(rgb_to_image(red_square(), header(1)))
+    rig.inputs.check_silence(60.0)
+    rig.inputs.check_silence(0.0)
+    assert "no image" in capfd.readouterr().err
+
+
+def test_silence_without_a_publisher_says_so(graph, capfd):
+    rig = Rig(graph)
+    rig.camera.destroy_publisher(rig.publisher)
+    graph.wait_for(lambda: not rig.node.count_publishers("/image"))
+    rig.inputs.check_silence(0.0)
+    assert "nobody publishes there: check that the camera runs and remap `image`" in capfd.readouterr().err
+
+
+def test_an_incompatible_publisher_is_named_with_the_remedy(graph, capfd):
+    Rig(
+        graph,
+        qos=QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+        parameter_overrides=[Parameter("qos_overrides./image.subscription.reliability", value="reliable")],
+    )
+    said = []
+
+    def warned():
+        said.append(capfd.readouterr().err)
+        return "offers another reliability than is asked for" in "".join(said)
+
+    graph.wait_for(warned)
+    assert "qos_overrides./image.subscription.reliability" in "".join(said)
+
+
+def test_another_size_is_said(graph, capfd):
+    rig = Rig(graph)
+    small, large = Frame(red_square()), Frame(np.zeros((96, 128, 3), np.uint8))
+    rig.inputs.check_frame(small, None)
+    rig.inputs.check_frame(small, small)
+    assert "pixels now" not in capfd.readouterr().err
+    rig.inputs.check_frame(large, small)
+    assert "images are 128x96 pixels now, were 64x48: targets and memory stay" in capfd.readouterr().err
+
+
+def test_the_nearest_depth_within_the_tolerance(graph):
+    rig = Rig(graph, with_depth=True)
+    depth = rig.camera.create_publisher(Image, "depth", QoSProfile(depth=10))
+    info = rig.camera.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=10))
+    for publisher in (depth, info):
+        rig.wait_for_match(publisher)
+    assert rig.inputs.nearest_depth(0, 1.0) is None
+    for step in range(KEPT_DEPTH + 3):
+        depth.publish(Image(header=header(1 + step / 10), encoding="16UC1"))
+        graph.wait_for(partial(rig.inputs.nearest_depth, 10**9 + step * 10**8, 0.001))
+    info.publish(CameraInfo(width=7))
+    graph.wait_for(lambda: rig.inputs.camera_info)
+    assert rig.inputs.camera_info.width == 7
+    found = rig.inputs.nearest_depth(1_640_000_000, 0.05)
+    assert found.header.stamp.nanosec == 600_000_000
+    assert rig.inputs.nearest_depth(1_640_000_000, 0.03) is None
+    assert rig.inputs.nearest_depth(1_000_000_000, 0.05) is None, "the oldest are gone"
