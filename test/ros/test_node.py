@@ -333,6 +333,28 @@ def test_a_wrong_configuration_ends_the_node_with_one_sentence(start, arguments,
     assert "Traceback" not in output
 
 
+def test_one_process_serves_several_cameras(graph, start):
+    fake = (
+        "import samwise_ros.ros.node as n; from fakes import FakeTracker\n"
+        "n.SamwiseNode._make_tracker = lambda node: FakeTracker(); n.main(['--cameras', 'front', 'robot/rear'])"
+    )
+    process = start("-c", fake)
+    probe = graph.probe()
+    for name in ("front", "robot/rear"):
+        camera = probe.create_publisher(Image, f"/{name}/image", RELIABLE)
+        graph.wait_for(camera.get_subscription_count)
+        heard = []
+        probe.create_subscription(Image, f"/{name}/samwise/mask", heard.append, RELIABLE)
+        graph.wait_for(lambda name=name: probe.count_publishers(f"/{name}/samwise/mask"))
+        graph.wait_for(
+            lambda camera=camera, heard=heard: camera.publish(rgb_to_image(red_square(), header(1))) or heard
+        )
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert output.count("images in") == 2
+
+
 def test_importing_the_node_does_not_load_torch(start):
     process = start("-c", "import sys, samwise_ros.ros.node; print('torch' in sys.modules)")
     assert process.communicate(timeout=180)[0].strip() == "False"

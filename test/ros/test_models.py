@@ -1,0 +1,29 @@
+"""Cameras of one process share a model, and the last one out turns off the light."""
+
+import gc
+
+import pytest
+
+from samwise_ros.errors import ConfigError
+from samwise_ros.ros import models
+
+COMPACT = ("compact", "", "", "cpu")
+
+
+def test_the_same_arguments_give_the_same_model():
+    first = models.open_model(*COMPACT)
+    assert models.open_model(*COMPACT) is first
+    assert first.image_side_px == 256
+
+
+def test_a_model_that_nobody_holds_is_gone():
+    models.open_model(*COMPACT)
+    gc.collect()
+    assert COMPACT not in models._models
+    models.free_memory()
+
+
+def test_a_model_that_there_is_not():
+    with pytest.raises(ConfigError, match="model preset is 'nope'"):
+        models.open_model("nope", "", "", "cpu")
+    assert not models._models
