@@ -1,0 +1,74 @@
+"""Train and measure the paper's ablations at the size of `compact`, each with the same recipe.
+
+    python tools/ablation.py --recipe config/train_compact.yaml --out runs/ablation
+
+Each variant leaves out one part less: text to vision only, + vision to text, + temporal attention (HSA), + memory check
+(CME). The table goes to docs/results.md, between its marker lines. A variant whose training ended is not trained anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from samwise_ros.evaluation.synthetic import evaluate_clips, summarise
+from samwise_ros.model.build import build_segmenter
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "docs" / "results.md"
+BEGIN, END = "<!-- tools/ablation.py: begin -->", "<!-- tools/ablation.py: end -->"
+SIZE = {"frames": 16, "height_px": 480, "width_px": 640}
+VARIANTS = {
+    "text to vision": ["vision_to_text", "temporal_attention", "memory_check"],
+    "+ vision to text": ["temporal_attention", "memory_check"],
+    "+ HSA": ["memory_check"],
+    "+ CME": [],
+}
+"""What each variant leaves out."""
+SHOWN = ("motion", "late", "relation", "place", "kind", "colour", "absent")
+
+
+def main() -> None:
+    """Train what is not there yet, measure all, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", type=Path, default=ROOT / "config" / "train_compact.yaml", help="of every variant")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="a folder per variant")
+    parser.add_argument("--clips", type=int, default=100, help="clips that are measured (default: %(default)s)")
+    options = parser.parse_args()
+    rows = [f"| J&F | all | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
+    for number, (name, left_out) in enumerate(VARIANTS.items()):
+        folder = options.out / str(number)
+        train(yaml.safe_load(options.recipe.read_text()) | {"leave_out": left_out}, folder)
+        summary = measure(folder / "compact.safetensors", options.clips, name)
+        cells = [summary["by_kind"].get(kind, {}).get("jf") for kind in SHOWN]
+        shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
+        rows.append(f"| {name} | {summary['jf']:.3f} | {shown} |")
+    before, rest = RESULTS.read_text().split(BEGIN)
+    table = "\n".join(rows)
+    RESULTS.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+
+
+def train(recipe: dict[str, Any], folder: Path) -> None:
+    """Run a recipe to its end, from where it stands."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    command = [sys.executable, "-m", "samwise_ros.cli.main", "train", "--config", str(path), "--out", str(folder)]
+    subprocess.run(command + ["--resume"] * (folder / "state.pt").exists(), check=True)
+
+
+def measure(weights: Path, clips: int, name: str) -> dict[str, Any]:
+    """Scores of one variant in stream mode."""
+    segmenter = build_segmenter("compact", weights=weights, device="auto")
+    scores = evaluate_clips(segmenter, range(clips), **SIZE)
+    return summarise(list(tqdm(scores, total=clips, desc=name, unit="clip")))
+
+
+if __name__ == "__main__":
+    main()
