@@ -79,7 +79,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=120, help="how many images the camera publishes (default 120)")
     parser.add_argument("--text", action="append", default=[], help="what to follow; twice: first this, then that")
     parser.add_argument("--video", type=Path, help="real footage instead of the synthetic world; needs --text")
-    parser.add_argument("--seed", type=int, default=9, help="number of the synthetic world (default 9)")
+    parser.add_argument("--seed", type=int, default=7, help="number of the synthetic world (default 7)")
     parser.add_argument("--rate", type=float, default=10.0, help="images per second (default 10)")
     parser.add_argument("--model", default="compact", help="model preset (default compact)")
     parser.add_argument("--weights", default="", help="weights file, where the preset's do not ship with the package")
