@@ -25,13 +25,30 @@ def name_of(path: Path) -> str:
 
 
 def launch_arguments(path: Path) -> dict[str, ast.Call]:
-    """The DeclareLaunchArgument calls of a launch file, by the argument's name; read, since ROS may not be there."""
+    """The DeclareLaunchArgument calls of a launch file, by the argument's name; read, since ROS may not be there.
+
+    Those that a table of the file makes are in `launch_table`.
+    """
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     return {
         ast.literal_eval(call.args[0]): call
         for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id == "DeclareLaunchArgument"
+        if isinstance(call.func, ast.Name)
+        and call.func.id == "DeclareLaunchArgument"
+        and isinstance(call.args[0], ast.Constant)
     }
+
+
+def launch_table(path: Path, table: str) -> dict[str, ast.expr]:
+    """A table of a launch file, by the arguments' names."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            (target,) = node.targets
+            if isinstance(target, ast.Name) and target.id == table:
+                return {
+                    ast.literal_eval(key): value for key, value in zip(node.value.keys, node.value.values, strict=True)
+                }
+    pytest.fail(f"{path.name} has no table {table}")
 
 
 def launch_default(path: Path, argument: str) -> str:
@@ -84,23 +101,17 @@ def test_launch_files_compile_and_explain_every_argument(path):
 def test_launch_without_arguments_is_the_node_as_the_parameter_file_says():
     path = ROOT / "launch" / "samwise.launch.py"
     defaults = {name: launch_default(path, name) for name in launch_arguments(path) if name != "params_file"}
-    assert defaults == {
-        "image": "image",
-        "text_command": "text_command",
-        "model": "",
-        "weights": "",
-        "cache_dir": "",
-        "device": "",
-        "namespace": "",
-        "log_level": "info",
-    }
+    assert defaults == {"namespace": "", "name": "samwise", "cameras": "[]", "log_level": "info", "rviz": "false"}
+    assert launch_table(path, "TOPICS").keys() == {"image", "depth", "camera_info", "text_command"}
 
 
 def test_arguments_that_override_the_parameter_file_are_parameters_of_the_node():
     parameters = yaml.safe_load((ROOT / "config" / "samwise.yaml").read_text(encoding="utf-8"))["/**"][
         "ros__parameters"
     ]
-    assert {"model", "weights", "cache_dir", "device"} <= parameters.keys()
+    given = launch_table(ROOT / "launch" / "samwise.launch.py", "PARAMETERS").keys()
+    assert given >= {"model", "weights", "device", "image_transport", "targets", "autostart", "use_sim_time"}
+    assert given - {"use_sim_time"} <= parameters.keys()
 
 
 def test_demo_launch_shows_the_made_up_world_without_a_display():
