@@ -95,6 +95,9 @@ class ModelConfig:
     memory_check: bool = True
 
 
+OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check")
+"""Fields of ModelConfig that say whether a network has a part."""
+
 PRESETS: dict[str, ModelConfig] = {
     config.name: config
     for config in (

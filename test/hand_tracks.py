@@ -30,7 +30,6 @@ def tracks_of(*things: SceneObject, x: list[float], away: list[float] | None = N
         share=np.full((frames, count), 0.02),
         whole=np.ones((frames, count)),
         x=columns,
-        y=0.5 - depth,
         foot_y=0.6 - depth,
         size=np.tile(0.1 * scale, (frames, 1)),
         ground_m=np.stack((columns, depth, np.zeros_like(depth)), -1),

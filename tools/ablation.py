@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from results import SIZE, write_part
 from tqdm import tqdm
 
 from samwise_ros.evaluation.synthetic import evaluate_clips, summarise
 from samwise_ros.model.build import build_segmenter
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "docs" / "results.md"
-BEGIN, END = "<!-- tools/ablation.py: begin -->", "<!-- tools/ablation.py: end -->"
-SIZE = {"frames": 16, "height_px": 480, "width_px": 640}
 VARIANTS = {
     "text to vision": ["vision_to_text", "temporal_attention", "memory_check"],
     "+ vision to text": ["temporal_attention", "memory_check"],
@@ -49,9 +47,7 @@ def main() -> None:
         cells = [summary["by_kind"].get(kind, {}).get("jf") for kind in SHOWN]
         shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
         rows.append(f"| {name} | {summary['jf']:.3f} | {shown} |")
-    before, rest = RESULTS.read_text().split(BEGIN)
-    table = "\n".join(rows)
-    RESULTS.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+    write_part("tools/ablation.py", "\n".join(rows))
 
 
 def train(recipe: dict[str, Any], folder: Path) -> None:

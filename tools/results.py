@@ -21,7 +21,6 @@ from samwise_ros.model.build import build_segmenter
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results.md"
-BEGIN, END = "<!-- tools/results.py: begin -->", "<!-- tools/results.py: end -->"
 SIZE = {"frames": 16, "height_px": 480, "width_px": 640}
 RUNS = (("test", "stream"), ("held-out", "stream"), ("test", "clip"))
 """Splits and modes that are measured."""
@@ -43,9 +42,14 @@ def main() -> None:
         if mode == "stream":
             picture = Image.fromarray(draw_extremes(segmenter, clips, **asked))
             picture.save(ROOT / "docs" / "images" / f"compact_{split}.jpg", quality=80)
-    before, rest = RESULTS.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    RESULTS.write_text(f"{before}{BEGIN}\n{format_part(summaries)}\n{END}{after}")
+    write_part("tools/results.py", format_part(summaries))
+
+
+def write_part(tool: str, text: str) -> None:
+    """Replace what stands between a tool's marker lines in docs/results.md."""
+    begin, end = (f"<!-- {tool}: {place} -->" for place in ("begin", "end"))
+    before, rest = RESULTS.read_text().split(begin)
+    RESULTS.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
 def format_part(summaries: list[dict[str, Any]]) -> str:

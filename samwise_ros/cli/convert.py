@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samwise_ros.config import OPTIONAL_PARTS
+
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
 
@@ -46,9 +48,5 @@ def run(args: argparse.Namespace) -> None:
         network = start_network(args.input, args.roberta)
     save_weights(network, network.config.name, args.output)
     config = network.config
-    lacks = [
-        name
-        for name in ("vision_to_text", "object_score", "temporal_attention", "memory_check")
-        if not getattr(config, name)
-    ]
+    lacks = [name for name in OPTIONAL_PARTS if not getattr(config, name)]
     print(f"preset {config.name}{' without ' + ', '.join(lacks) if lacks else ''}: written to {args.output}")

@@ -6,7 +6,7 @@ Called by the readers in this folder; `evaluation` and `training` take the clips
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -163,6 +163,24 @@ def read_videos(path: Path, remedy: str) -> dict[str, Mapping[str, Any]]:
         for identifier, expression in typed(entry, "expressions", dict, where).items():
             check_expression(typed(expression, "exp", str, f"expression {identifier} of {where}"), identifier, where)
     return videos
+
+
+def walk_expressions(
+    videos: Mapping[str, Mapping[str, Any]], images: Path
+) -> Iterator[tuple[str, tuple[Path, ...], str, Any]]:
+    """Go through all expressions, those of a video one after the other.
+
+    Args:
+        videos: from `read_videos`.
+        images: folder with a folder of JPEGs per video.
+
+    Yields:
+        The video's name, the paths of its frames, the expression's identifier and its entry.
+    """
+    for video, entry in videos.items():
+        frames = tuple(images / video / f"{name}.jpg" for name in entry["frames"])
+        for identifier, expression in entry["expressions"].items():
+            yield video, frames, identifier, expression
 
 
 ValueT = TypeVar("ValueT")

@@ -19,6 +19,7 @@ from samwise_ros.data.described import (
     read_json,
     read_videos,
     typed,
+    walk_expressions,
 )
 from samwise_ros.errors import DatasetError
 
@@ -89,13 +90,11 @@ class MeViS:
 
     def __iter__(self) -> Iterator[DescribedClip[EncodedMasks | None]]:
         """Yield the clips, those of a video one after the other."""
-        for video, entry in self._videos.items():
-            frames = tuple(self._images / video / f"{name}.jpg" for name in entry["frames"])
-            for identifier, expression in entry["expressions"].items():
-                truth = None
-                if self._tracks is not None:
-                    truth = EncodedMasks(tuple(self._tracks[str(one)] for one in expression["anno_id"]), frames)
-                yield DescribedClip(video, identifier, expression["exp"], frames, truth)
+        for video, frames, identifier, expression in walk_expressions(self._videos, self._images):
+            truth = None
+            if self._tracks is not None:
+                truth = EncodedMasks(tuple(self._tracks[str(one)] for one in expression["anno_id"]), frames)
+            yield DescribedClip(video, identifier, expression["exp"], frames, truth)
 
 
 def _read_tracks(path: Path) -> dict[str, Any]:

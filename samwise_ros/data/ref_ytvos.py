@@ -13,6 +13,7 @@ from samwise_ros.data.described import (
     check_split,
     read_videos,
     typed,
+    walk_expressions,
 )
 from samwise_ros.errors import DatasetError
 
@@ -58,14 +59,12 @@ class RefYoutubeVos:
 
     def __iter__(self) -> Iterator[DescribedClip[LabelImages | None]]:
         """Yield the clips, those of a video one after the other."""
-        for video, entry in self._videos.items():
-            frames = tuple(self._images / video / f"{name}.jpg" for name in entry["frames"])
-            for identifier, expression in entry["expressions"].items():
-                truth = None
-                if self._labels is not None:
-                    paths = tuple(self._labels / video / f"{name}.png" for name in entry["frames"])
-                    truth = LabelImages(paths, object_number(expression, video))
-                yield DescribedClip(video, identifier, expression["exp"], frames, truth)
+        for video, frames, identifier, expression in walk_expressions(self._videos, self._images):
+            truth = None
+            if self._labels is not None:
+                paths = tuple(self._labels / video / f"{frame.stem}.png" for frame in frames)
+                truth = LabelImages(paths, object_number(expression, video))
+            yield DescribedClip(video, identifier, expression["exp"], frames, truth)
 
 
 def object_number(expression: object, where: str) -> int:

@@ -127,7 +127,7 @@ class World:
         """
         if t < 0:
             raise DatasetError(f"frame {t} was asked for, expected 0 or more: a world begins with frame 0")
-        rgb, instances, _ = self._film(np.array([t], np.float64))
+        rgb, instances = self.film(np.array([t], np.float64))
         return rgb[0], instances[0]
 
     def film(self, moments: Floats) -> tuple[Bytes, Bytes]:
@@ -204,20 +204,18 @@ class World:
     def _measure(self, moments: Floats, instances: Bytes, silhouettes: Floats) -> Tracks:
         """Where the objects are."""
         props = self._stage.props[: len(self.objects)]
-        area, x, y = np.stack([_count_pixels(picture, len(props)) for picture in instances], axis=1)
+        area, x = np.stack([_count_pixels(picture, len(props)) for picture in instances], axis=1)
         half = np.array([prop.half_m for prop in props])
         foot = np.stack([prop.route.at(moments) for prop in props], 1)
         middle = foot + [0, 0, 1] * half
         seen_at, foot_at = (self._project(moments, points) for points in (middle, foot))
         still = np.full_like(moments, moments[len(moments) // 2])
-        size = [self._width, self._height]
         return Tracks(
             objects=self.objects,
             share=area / (self._height * self._width),
             whole=area / np.maximum(silhouettes, 1),
             x=np.where(area > 0, x, seen_at[..., 0]) / self._width,
-            y=np.where(area > 0, y, seen_at[..., 1]) / self._height,
-            foot_y=(foot_at / size)[..., 1],
+            foot_y=foot_at[..., 1] / self._height,
             size=np.sqrt(silhouettes) / self._width,
             ground_m=self._ground(still[:1], foot),
             half_m=half,
@@ -276,9 +274,8 @@ def _check_arguments(seed: int, height: int, width: int, speed_m: float) -> None
 
 
 def _count_pixels(instances: Bytes, count: int) -> Floats:
-    """Area, mean column and mean row, (3, count), of the objects' visible pixels in one frame; 0 without any."""
+    """Area and mean column, (2, count), of the objects' visible pixels in one frame; 0 without any."""
     row, column = np.nonzero(instances)
     owner = instances[row, column] - 1
     area = np.bincount(owner, minlength=count)
-    column_sum, row_sum = (np.bincount(owner, places, minlength=count) for places in (column, row))
-    return np.stack([area, column_sum / np.maximum(area, 1), row_sum / np.maximum(area, 1)])
+    return np.stack([area, np.bincount(owner, column, minlength=count) / np.maximum(area, 1)])

@@ -63,7 +63,6 @@ class Tracks:
         share: (T, N) visible pixels as a share of the picture's.
         whole: (T, N) visible pixels as a share of those that it would show if nothing stood before it.
         x: (T, N) centre of what is visible, 0..1 from the left; of the whole thing where nothing is.
-        y: (T, N) likewise from the top, as a share of the height.
         foot_y: (T, N) where it stands, as a share of the height.
         size: (T, N) square root of the whole silhouette's area, as a share of the picture's width.
         ground_m: (T, N, 3) its place on the table as the first camera sees it: to the right, away, up.
@@ -78,7 +77,6 @@ class Tracks:
     share: Floats
     whole: Floats
     x: Floats
-    y: Floats
     foot_y: Floats
     size: Floats
     ground_m: Floats

@@ -27,7 +27,6 @@ except ImportError:  # ROS 2 Humble
 
 from samwise_ros.errors import ConfigError
 from samwise_ros.ros.convert import stamp_to_ns
-from samwise_ros.types import Frame
 
 CameraMessage: TypeAlias = Image | CompressedImage
 
@@ -74,6 +73,7 @@ class CameraInputs:
         self._node, self._on_image, self._on_restart = node, on_image, on_restart
         self._group = MutuallyExclusiveCallbackGroup()  # not the node's, see `CommandInterface`
         self._last_stamp_ns = 0
+        self._size = ""
         self._warned_of: set[str] = set()
         self._depth: deque[Image] = deque(maxlen=KEPT_DEPTH)
         self.camera_info: CameraInfo | None = None
@@ -131,13 +131,12 @@ class CameraInputs:
             )
         self.warn_once("silence", f"no image for {self.silent_s:.0f} s on {self.topic}; {whom}")
 
-    def check_frame(self, frame: Frame, last: Frame | None) -> None:
-        """Say that the picture's size has changed, where it has."""
-        if last is not None and frame.rgb.shape != last.rgb.shape:
-            (height, width), (old_height, old_width) = frame.rgb.shape[:2], last.rgb.shape[:2]
-            self._node.get_logger().info(
-                f"images are {width}x{height} pixels now, were {old_width}x{old_height}: targets and memory stay"
-            )
+    def check_size(self, height: int, width: int) -> None:
+        """Say that the picture's size has changed, where it has; for the worker's thread alone."""
+        size = f"{width}x{height}"
+        if self._size not in ("", size):
+            self._node.get_logger().info(f"images are {size} pixels now, were {self._size}: targets and memory stay")
+        self._size = size
 
     def warn_once(self, about: str, text: str) -> None:
         """Log a warning that has not been given since its cause came up."""

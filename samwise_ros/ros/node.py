@@ -31,6 +31,7 @@ from sensor_msgs.msg import CompressedImage
 from samwise_ros.errors import SamwiseError
 from samwise_ros.ros.command_interface import CommandInterface
 from samwise_ros.ros.convert import compressed_to_frame, depth_to_metres, image_to_frame
+from samwise_ros.ros.decode import conversion_backend
 from samwise_ros.ros.diagnostics import Facts, gpu_memory_bytes, to_diagnostics
 from samwise_ros.ros.inputs import Arrival, CameraInputs
 from samwise_ros.ros.outputs import Outputs
@@ -38,7 +39,7 @@ from samwise_ros.ros.params import NodeParams, ParamStore
 from samwise_ros.ros.spin import run_nodes
 from samwise_ros.ros.statistics import Statistics
 from samwise_ros.ros.worker import Worker
-from samwise_ros.types import Frame, FrameResult
+from samwise_ros.types import FrameResult
 
 if TYPE_CHECKING:
     from samwise_ros.engine import Tracker
@@ -72,7 +73,6 @@ class SamwiseNode(LifecycleNode):
         self._worker: Worker[Arrival] | None = None
         self._statistics = Statistics()
         self._commands: CommandInterface | None = None
-        self._last_frame: Frame | None = None
         self._gpu: Any = None
         # Both live as long as the node, so that diagnostics tell of every state; the clock is a steady one, since
         # simulated time may stand still.
@@ -102,14 +102,14 @@ class SamwiseNode(LifecycleNode):
         self._store.unlocked = False
         self._outputs = Outputs(self)
         self._commands = CommandInterface(self, self._tracker)
-        self.get_logger().info(f"configured: model {self._params.model}")
+        self.get_logger().info(f"configured: model {self._params.model}, images converted by {conversion_backend()}")
         return SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera, with an empty memory."""
         assert self._tracker is not None
         self._tracker.reset()
-        self._statistics, self._last_frame = Statistics(), None
+        self._statistics = Statistics()
         self._worker = Worker(self._serve, "samwise_worker")
         try:
             self._inputs = CameraInputs(
@@ -197,7 +197,7 @@ class SamwiseNode(LifecycleNode):
             self._commands.close()
             self._commands = None
         self._store.unlocked = True
-        self._last_frame = self._gpu = None
+        self._gpu = None
         if self._tracker is not None:
             self._tracker = None
             if self._given_tracker is None:
@@ -260,8 +260,7 @@ class SamwiseNode(LifecycleNode):
         assert outputs is not None
         frame = compressed_to_frame(msg) if isinstance(msg, CompressedImage) else image_to_frame(msg)
         if inputs is not None:
-            inputs.check_frame(frame, self._last_frame)
-        self._last_frame = frame
+            inputs.check_size(*frame.rgb.shape[:2])
         outputs.publish(tracker.step(frame), msg.header, lambda result: self._find_boxes(result, inputs))
         return frame.stamp_ns
 

@@ -153,8 +153,8 @@ def _film_world(params: CameraParams, frames: int, tell: Callable[[str], None]) 
     world, start_s = World(params.seed, height=params.height, width=params.width), time.monotonic()
     shots: list[Shot] = []
     while len(shots) < frames:
-        clip = world.clip(len(shots), min(max(1, PIXELS_AT_ONCE // pixels), frames - len(shots)))
-        shots += zip(clip.rgb, clip.instances, strict=True)
+        stop = min(len(shots) + max(1, PIXELS_AT_ONCE // pixels), frames)
+        shots += zip(*world.film(np.arange(len(shots), stop, dtype=np.float64)), strict=True)
         left_s = (time.monotonic() - start_s) * (frames / len(shots) - 1)
         tell(f"{len(shots)} of {frames} frames filmed, about {left_s:.0f} s to go")
     return shots

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from samwise_ros.config import preset
+from samwise_ros.config import OPTIONAL_PARTS, preset
 from samwise_ros.data.vocabulary import EXPRESSION_KINDS
 from samwise_ros.errors import ConfigError
 
@@ -16,10 +16,6 @@ T = TypeVar("T")
 
 LOSSES = ("focal", "dice", "score", "cme", "auxiliary")
 """Names of what is minimised; see `training.losses`."""
-
-
-OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check")
-"""Fields of `config.ModelConfig` that a recipe may switch off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class Recipe:
 
     Attributes:
         model: preset to train.
-        leave_out: optional parts that fresh weights do without, of `OPTIONAL_PARTS`.
+        leave_out: optional parts that fresh weights do without, of `config.OPTIONAL_PARTS`.
         start_from: weights file to start from, whose tokenizer is kept; null for fresh weights.
         seed: of the initial weights, and of the order of real clips.
         data: what to train on.
