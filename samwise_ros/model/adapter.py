@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from samwise_ros.model.attention import Attention
+
 HEADS = 8
 
 
@@ -39,28 +41,28 @@ def image_to_patches(x: Tensor, side: int) -> Tensor:
         side: cells along a patch's edge, P.
 
     Returns:
-        (B, T, N, P*P, A), patches and the cells in them in row-major order.
+        (B, N, T, P*P, A), patches and the cells in them in row-major order.
     """
     b, t, a, h, w = x.shape
     x = x.reshape(b, t, a, h // side, side, w // side, side)
-    return x.permute(0, 1, 3, 5, 4, 6, 2).reshape(b, t, (h // side) * (w // side), side * side, a)
+    return x.permute(0, 3, 5, 1, 4, 6, 2).reshape(b, (h // side) * (w // side), t, side * side, a)
 
 
 def patches_to_image(x: Tensor, height: int, width: int) -> Tensor:
     """Undo `image_to_patches`.
 
     Args:
-        x: (B, T, N, P*P, A).
+        x: (B, N, T, P*P, A).
         height: h of the map, in cells.
         width: w of the map, in cells.
 
     Returns:
         (B, T, A, h, w).
     """
-    b, t, _, cells, a = x.shape
+    b, _, t, cells, a = x.shape
     side = math.isqrt(cells)
-    x = x.reshape(b, t, height // side, width // side, side, side, a)
-    return x.permute(0, 1, 6, 2, 4, 3, 5).reshape(b, t, a, height, width)
+    x = x.reshape(b, height // side, width // side, t, side, side, a)
+    return x.permute(0, 3, 6, 1, 4, 2, 5).reshape(b, t, a, height, width)
 
 
 class HierarchicalSelectiveAttention(nn.Module):
@@ -82,7 +84,7 @@ class HierarchicalSelectiveAttention(nn.Module):
         self.spatial_embed = nn.Parameter(torch.zeros(patch_side * patch_side, width))
         nn.init.trunc_normal_(self.spatial_embed, std=0.02)
         self.norm = nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, HEADS)
+        self.attention = Attention(width, HEADS)
         self.out = nn.Linear(width, width)
 
     def forward(self, window: Tensor, queries: int) -> Tensor:
@@ -97,15 +99,12 @@ class HierarchicalSelectiveAttention(nn.Module):
         """
         b, n, a, h, w = window.shape
         x = image_to_patches(window, self.patch_side)
-        x = x + time_phases(n, a, x.device)[:, None, None] + self.spatial_embed
-        # (n, P*P, B, N, A): sequences first and one after the other in memory, or the layers below would multiply each
-        # position's patches on their own.
-        x = self.norm(x).permute(1, 3, 0, 2, 4).contiguous()
-        keys = x.flatten(0, 1).flatten(1, 2)
-        asked = x[n - queries :].flatten(0, 1).flatten(1, 2)
-        y = self.out(self.attention(asked, keys, keys, need_weights=False)[0])
-        y = y.reshape(queries, -1, b, x.shape[3], a).permute(2, 0, 3, 1, 4)
-        return patches_to_image(y, h, w)
+        place = time_phases(n, a, x.device).to(x.dtype)[:, None] + self.spatial_embed
+        # One sequence per patch: (B * N, n * P*P, A).
+        keys = self.norm(x + place).flatten(0, 1).flatten(1, 2)
+        asked = keys[:, (n - queries) * self.patch_side**2 :]
+        y = self.out(self.attention(asked, keys))
+        return patches_to_image(y.reshape(b, -1, queries, self.patch_side**2, a), h, w)
 
 
 class CrossModalTemporalAdapter(nn.Module):
@@ -144,8 +143,8 @@ class CrossModalTemporalAdapter(nn.Module):
         self.vision_up_norm = nn.BatchNorm2d(vision_width)
         self.text_down = nn.Linear(text_width, width, bias=False)
         self.text_up = nn.Linear(width, text_width, bias=False) if vision_to_text else None
-        self.text_to_vision = nn.MultiheadAttention(width, HEADS, batch_first=True)
-        self.vision_to_text = nn.MultiheadAttention(width, HEADS, batch_first=True) if vision_to_text else None
+        self.text_to_vision = Attention(width, HEADS)
+        self.vision_to_text = Attention(width, HEADS) if vision_to_text else None
         self.temporal = HierarchicalSelectiveAttention(width, patch_side) if temporal else None
 
     def reduce(self, vision: Tensor) -> Tensor:
@@ -188,13 +187,13 @@ class CrossModalTemporalAdapter(nn.Module):
         _, q, a, h, w = x.shape
         tokens = self.text_down(text)
         # Attention has no order among queries, so all frames of one target can ask its tokens in one go.
-        asked = x.permute(0, 1, 3, 4, 2).reshape(-1, q * h * w, a).contiguous().expand(b, -1, -1)
-        answer = self.text_to_vision(asked, tokens, tokens, key_padding_mask=text_padding, need_weights=False)[0]
+        asked = x.permute(0, 1, 3, 4, 2).reshape(-1, q * h * w, a)
+        answer = self.text_to_vision(asked, tokens, text_padding)
         mixed = (asked * answer).reshape(b * q, h, w, a).permute(0, 3, 1, 2)
         vision_residual = torch.relu(self.vision_up_norm(self.vision_up(mixed))).unflatten(0, (b, q))
         if self.vision_to_text is None or self.text_up is None:
             return vision_residual, torch.zeros_like(text)
 
-        seen = scene.flatten(2).transpose(1, 2).contiguous().expand(b, -1, -1)
-        text_residual = self.text_up(tokens * self.vision_to_text(tokens, seen, seen, need_weights=False)[0])
+        seen = scene.flatten(2).transpose(1, 2).contiguous()
+        text_residual = self.text_up(tokens * self.vision_to_text(tokens, seen))
         return vision_residual, text_residual

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 WORTH_IT = 1_000_000
 """Multiplications from which on oneDNN's longer way to its kernel pays."""
@@ -18,23 +21,38 @@ class OneDnnLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, in_features) → (…, out_features), like `nn.Linear`."""
-        by_onednn = (
-            input.device.type == "cpu"
-            and input.dtype == self.weight.dtype == torch.float32
-            and not torch.is_grad_enabled()
-            and input.numel() * self.out_features >= WORTH_IT
-            and not torch.is_autocast_enabled("cpu")
-        )
-        if not by_onednn:
-            return super().forward(input)
-        # What torch.compile makes of a linear layer on a CPU; there is no public name for it.
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], "")
-        return result
+        return linear(input, self.weight, self.bias)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`F.linear` by the faster of two libraries.
+
+    Args:
+        input: (…, in_features).
+        weight: (out_features, in_features).
+        bias: (out_features,).
+
+    Returns:
+        (…, out_features).
+    """
+    by_onednn = (
+        HAS_ONEDNN
+        and input.device.type == "cpu"
+        and input.dtype == weight.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and input.numel() * len(weight) >= WORTH_IT
+        and not torch.is_autocast_enabled("cpu")
+    )
+    if not by_onednn:
+        return F.linear(input, weight, bias)
+    # What torch.compile makes of a linear layer on a CPU; there is no public name for it.
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
+    return result
 
 
 def use_onednn(network: nn.Module) -> None:
     """Let a network's linear layers use oneDNN where this PyTorch has it; changed in place."""
-    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+    if not HAS_ONEDNN:
         return
     for module in network.modules():
         if type(module) is nn.Linear:

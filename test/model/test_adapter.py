@@ -16,8 +16,8 @@ from samwise_ros.model.adapter import (
 def test_patches_hold_neighbouring_cells_in_row_major_order():
     x = torch.arange(16.0).reshape(1, 1, 1, 4, 4)
     patches = image_to_patches(x, 2)
-    assert patches.shape == (1, 1, 4, 4, 1)
-    assert patches[0, 0, 1, :, 0].tolist() == [2, 3, 6, 7]
+    assert patches.shape == (1, 4, 1, 4, 1)
+    assert patches[0, 1, 0, :, 0].tolist() == [2, 3, 6, 7]
 
 
 def test_patches_go_back_to_the_image():
