@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -43,9 +45,7 @@ def normalise(rgb: Tensor) -> Tensor:
     Returns:
         (N, 3, H, W) float32, about zero mean and unit deviation.
     """
-    image = rgb.permute(0, 3, 1, 2).float()
-    mean, std = (image.new_tensor(values)[:, None, None] * 255 for values in (MEAN, STD))
-    return (image - mean) / std
+    return _normalise(rgb.permute(0, 3, 1, 2).float())
 
 
 def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, device: torch.device) -> Tensor:
@@ -60,12 +60,27 @@ def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, device: torch.device)
         (1, 3, S, S) float32: resized bilinearly with antialiasing, normalised, zero-padded at the bottom and right.
 
     Source: SAMWISE, input preparation of the reference implementation.
-
-    Differs: normalises before it resizes, which gives the same values, both being linear.
     """
     height_px, width_px = fitted_size(rgb.shape[0], rgb.shape[1], side_px)
     pixels = torch.from_numpy(np.ascontiguousarray(rgb) if rgb.flags.writeable else rgb.copy())
-    image = normalise(pixels.to(device)[None])
+    if device.type == "cuda":
+        # From pinned memory, which PyTorch uses again once the copy is done, the CPU need not wait for it.
+        pixels = pixels.pin_memory().to(device, non_blocking=True)
+    image = pixels[None].permute(0, 3, 1, 2).float()
     if image.shape[-2:] != (height_px, width_px):
         image = F.interpolate(image, (height_px, width_px), mode="bilinear", align_corners=False, antialias=True)
-    return F.pad(image, (0, side_px - width_px, 0, side_px - height_px))
+    return F.pad(_normalise(image), (0, side_px - width_px, 0, side_px - height_px))
+
+
+def _normalise(image: Tensor) -> Tensor:
+    """(N, 3, H, W) 0..255 → about zero mean and unit deviation, channels last in memory as it came."""
+    mean, std = _statistics(image.device)
+    return (image - mean) / std
+
+
+@cache
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """MEAN and STD (3, 1, 1) for 0..255, copied to each device once."""
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values, device=device)[:, None, None] * 255 for values in (MEAN, STD))
+    return mean, std

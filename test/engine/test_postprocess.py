@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from samwise_ros.engine.postprocess import logits_to_camera, predictions_to_result
+from samwise_ros.engine.postprocess import NUMBERS, logits_to_camera, pack_result, predictions_to_result
 from samwise_ros.model.segmenter import Prediction
 from samwise_ros.types import Frame, Target
 
@@ -54,6 +54,25 @@ def test_labels_hold_the_larger_logit_where_masks_overlap_and_objects_keep_their
     assert whole.labels[44, 60] == 0
     # Half way between 3 and -5 the logit is below 0, so the box ends before the cells do.
     assert whole.objects[0].box_xyxy_px == (0, 0, 31, 31)
+
+
+def test_ten_objects_keep_their_own_masks():
+    # More than there are bits in a byte; each is one cell larger than the one before, all lie on one another.
+    whole = result(*(block(slice(0, 16), slice(0, n), 1.0 + n) for n in range(1, 11)))
+    for n, found in enumerate(whole.objects, start=1):
+        left, top, right, bottom = found.box_xyxy_px
+        assert (left, top, bottom) == (0, 0, 48)
+        assert 4 * n - 2 <= right <= 4 * n
+        assert found.mask.all()
+        assert found.area_px == found.mask.size == 48 * right
+    assert (whole.labels[:, 0] == 10).all()
+
+
+def test_nothing_waits_for_the_device_until_all_is_packed():
+    # Tensors that have shapes and no values: whoever looks at a value fails.
+    prediction = Prediction(torch.zeros(3, 16, 16, device="meta"), torch.zeros(3, device="meta"), {})
+    packed = pack_result(prediction, SIDE, 48, 64)
+    assert packed.shape == (3 * len(NUMBERS) * 8 + 2 * 48 * 64,)
 
 
 def test_object_out_of_view_has_no_box():

@@ -34,7 +34,7 @@ def test_padding_is_zero_at_the_bottom_and_right():
     assert (tall[..., :96] > 1).all()
 
 
-def test_resizing_after_normalising_equals_the_other_order():
+def test_resizes_and_normalises():
     rgb = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
     image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
     small = torch.nn.functional.interpolate(image, (48, 64), mode="bilinear", antialias=True)
