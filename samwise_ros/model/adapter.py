@@ -37,15 +37,15 @@ def image_to_patches(x: Tensor, side: int) -> Tensor:
     """Cut maps into square patches.
 
     Args:
-        x: (B, T, A, h, w); h and w divide by `side`.
+        x: (B, T, h, w, A); h and w divide by `side`.
         side: cells along a patch's edge, P.
 
     Returns:
         (B, N, T, P*P, A), patches and the cells in them in row-major order.
     """
-    b, t, a, h, w = x.shape
-    x = x.reshape(b, t, a, h // side, side, w // side, side)
-    return x.permute(0, 3, 5, 1, 4, 6, 2).reshape(b, (h // side) * (w // side), t, side * side, a)
+    b, t, h, w, a = x.shape
+    x = x.reshape(b, t, h // side, side, w // side, side, a)
+    return x.permute(0, 2, 4, 1, 3, 5, 6).reshape(b, (h // side) * (w // side), t, side * side, a)
 
 
 def patches_to_image(x: Tensor, height: int, width: int) -> Tensor:
@@ -57,12 +57,12 @@ def patches_to_image(x: Tensor, height: int, width: int) -> Tensor:
         width: w of the map, in cells.
 
     Returns:
-        (B, T, A, h, w).
+        (B, T, h, w, A).
     """
     b, _, t, cells, a = x.shape
     side = math.isqrt(cells)
     x = x.reshape(b, height // side, width // side, t, side, side, a)
-    return x.permute(0, 3, 6, 1, 4, 2, 5).reshape(b, t, a, height, width)
+    return x.permute(0, 3, 1, 4, 2, 5, 6).reshape(b, t, height, width, a)
 
 
 class HierarchicalSelectiveAttention(nn.Module):
@@ -91,13 +91,13 @@ class HierarchicalSelectiveAttention(nn.Module):
         """Attend.
 
         Args:
-            window: (B, n, A, h, w), the window's frames, oldest first.
+            window: (B, n, h, w, A), the window's frames, oldest first.
             queries: q, how many of the last frames ask.
 
         Returns:
-            (B, q, A, h, w), what to add to the last q frames.
+            (B, q, h, w, A), what to add to the last q frames.
         """
-        b, n, a, h, w = window.shape
+        b, n, h, w, a = window.shape
         x = image_to_patches(window, self.patch_side)
         place = time_phases(n, a, x.device).to(x.dtype)[:, None] + self.spatial_embed
         # One sequence per patch: (B * N, n * P*P, A).
@@ -151,22 +151,23 @@ class CrossModalTemporalAdapter(nn.Module):
         """The stage's map in the adapter's width, which a stream keeps for its window.
 
         Args:
-            vision: (N, C, h, w).
+            vision: (N, h, w, C), as the backbone's blocks give it.
 
         Returns:
-            (N, A, h, w), not negative.
+            (N, h, w, A), not negative.
         """
-        return torch.relu(self.vision_down_norm(self.vision_down(vision)))
+        reduced = torch.relu(self.vision_down_norm(self.vision_down(vision.permute(0, 3, 1, 2))))
+        return reduced.permute(0, 2, 3, 1)
 
     def look_back(self, window: Tensor, queries: int) -> Tensor:
         """Let the last frames of a window attend to all of it.
 
         Args:
-            window: (B, n, A, h, w) from `reduce`, oldest frame first.
+            window: (B, n, h, w, A) from `reduce`, oldest frame first.
             queries: q, how many of the last frames are being processed.
 
         Returns:
-            (B, q, A, h, w).
+            (B, q, h, w, A).
         """
         new = window[:, window.shape[1] - queries :]
         return new if self.temporal is None else new + self.temporal(window, queries)
@@ -175,25 +176,26 @@ class CrossModalTemporalAdapter(nn.Module):
         """Let frames and text attend to each other.
 
         Args:
-            x: (R, q, A, h, w) from `look_back`; R is B, or 1 where all texts look at the same frames.
-            scene: (R, A, h, w) mean of the window.
+            x: (R, q, h, w, A) from `look_back`; R is B, or 1 where all texts look at the same frames.
+            scene: (R, h, w, A) mean of the window.
             text: (B, L, D) tokens.
             text_padding: (B, L) bool, True where a token is padding.
 
         Returns:
-            (B, q, C, h, w) to add to those frames' stage maps and (B, L, D) to add to the tokens.
+            (B, q, h, w, C) to add to those frames' stage maps and (B, L, D) to add to the tokens.
         """
         b = text.shape[0]
-        _, q, a, h, w = x.shape
+        _, q, h, w, a = x.shape
         tokens = self.text_down(text)
         # Attention has no order among queries, so all frames of one target can ask its tokens in one go.
-        asked = x.permute(0, 1, 3, 4, 2).reshape(-1, q * h * w, a)
+        asked = x.reshape(-1, q * h * w, a)
         answer = self.text_to_vision(asked, tokens, text_padding)
         mixed = (asked * answer).reshape(b * q, h, w, a).permute(0, 3, 1, 2)
-        vision_residual = torch.relu(self.vision_up_norm(self.vision_up(mixed))).unflatten(0, (b, q))
+        vision_residual = torch.relu(self.vision_up_norm(self.vision_up(mixed)))
+        vision_residual = vision_residual.permute(0, 2, 3, 1).unflatten(0, (b, q))
         if self.vision_to_text is None or self.text_up is None:
             return vision_residual, torch.zeros_like(text)
 
-        seen = scene.flatten(2).transpose(1, 2).contiguous()
+        seen = scene.flatten(1, 2)
         text_residual = self.text_up(tokens * self.vision_to_text(tokens, seen))
         return vision_residual, text_residual

@@ -29,7 +29,7 @@ class EncodedImages:
     Attributes:
         stage0: (R, T, S/4, S/4, C1), channels last.
         stage1: (R, T, S/8, S/8, C2), channels last.
-        reduced: (R, T, A, S/8, S/8), `stage1` in the width of adapter 0.
+        reduced: (R, T, S/8, S/8, A), `stage1` in the width of adapter 0.
     """
 
     stage0: Tensor
@@ -61,7 +61,7 @@ class Windows:
     """What a stream's past frames left for the adapters.
 
     Attributes:
-        reduced: for each adapter, (R, n, A, h, w), newest frame last: its inputs in the last n frames. R is B, or 1
+        reduced: for each adapter, (R, n, h, w, A), newest frame last: its inputs in the last n frames. R is B, or 1
             for adapter 0, whose inputs all targets share.
         lengths: B numbers 0..n: how many of those frames each target has seen, and so attends to.
     """
@@ -78,7 +78,7 @@ class Fused:
         stages: four maps (B, T, C_k, h_k, w_k), strides 4, 8, 16, 32; the first, which no text reaches, has as many
             rows as there were clips.
         text_state: (B, D), the sentence vector after the last step.
-        reduced: for each adapter its inputs, (B, T, A, h, w), which a stream keeps; adapter 0 has as many rows as there
+        reduced: for each adapter its inputs, (B, T, h, w, A), which a stream keeps; adapter 0 has as many rows as there
             were clips.
     """
 
@@ -127,7 +127,7 @@ def encode_images(sam: Sam2, adapters: nn.ModuleList, images: Tensor) -> Encoded
     clips = images.shape[:2]
     stage0 = run_stage(sam, 0, embed_patches(sam, images.flatten(0, 1)))
     stage1 = run_stage(sam, 1, stage0)
-    reduced = _adapter(adapters, 0).reduce(stage1.permute(0, 3, 1, 2))
+    reduced = _adapter(adapters, 0).reduce(stage1)
     return EncodedImages(stage0.unflatten(0, clips), stage1.unflatten(0, clips), reduced.unflatten(0, clips))
 
 
@@ -165,7 +165,7 @@ def fuse(
         if k > 0:
             vision = run_stage(sam, k + 1, vision.flatten(0, 1))
             tokens = text_encoder.run_layers(tokens, text.padding, cuts[k], cuts[k + 1])
-            new = adapter.reduce(vision.permute(0, 3, 1, 2)).unflatten(0, (b, frames))
+            new = adapter.reduce(vision).unflatten(0, (b, frames))
             vision = vision.unflatten(0, (b, frames))
         if windows is None:
             x, scene = adapter.look_back(new, frames), new.mean(1)
@@ -173,7 +173,7 @@ def fuse(
             lengths = [length + frames for length in windows.lengths]
             x, scene = _look_back(adapter, torch.cat((windows.reduced[k], new), 1), frames, lengths)
         vision_residual, text_residual = adapter.exchange(x, scene, tokens, text.padding)
-        vision = vision + vision_residual.permute(0, 1, 3, 4, 2)
+        vision = vision + vision_residual
         tokens = tokens + text_residual
         stages.append(vision.permute(0, 1, 4, 2, 3))
         reduced.append(new)
@@ -191,12 +191,12 @@ def _look_back(
 
     Args:
         adapter: the adapter.
-        window: (R, n, A, h, w), newest frame last, R = B or 1.
+        window: (R, n, h, w, A), newest frame last, R = B or 1.
         queries: q.
         lengths: B numbers of frames to look at, q..n.
 
     Returns:
-        (B, q, A, h, w) and the windows' means (B, A, h, w); one row each where R = 1 and all lengths are equal.
+        (B, q, h, w, A) and the windows' means (B, h, w, A); one row each where R = 1 and all lengths are equal.
     """
     seen: dict[int, tuple[Tensor, Tensor]] = {}
     for length in sorted(set(lengths)):

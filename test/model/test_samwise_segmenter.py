@@ -98,11 +98,11 @@ def plain_stream(network: Samwise, images: Sequence[Tensor], ids: Tensor) -> Ite
                 vision = steps.run_stage(network.sam, k + 1, vision)
                 cuts = network.config.text.cuts
                 tokens = network.text_encoder.run_layers(tokens, text.padding, cuts[k], cuts[k + 1])
-            inputs[k].append(adapter.reduce(vision.permute(0, 3, 1, 2)))
+            inputs[k].append(adapter.reduce(vision))
             window = torch.stack(inputs[k][-8:], 1)
             x = (window + adapter.temporal(window, window.shape[1]))[:, -1:]
             vision_residual, text_residual = adapter.exchange(x, window.mean(1), tokens, text.padding)
-            vision = vision + vision_residual[:, 0].permute(0, 2, 3, 1)
+            vision = vision + vision_residual[:, 0]
             tokens = tokens + text_residual
             stages.append(vision.permute(0, 3, 1, 2)[None])
         (features,) = steps.run_neck(network.sam, stages)
