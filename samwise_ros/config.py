@@ -1,12 +1,14 @@
 """Model presets: every size that this package can build, as frozen dataclasses.
 
-`model.build` turns a preset into a network. The published sizes follow SAM 2.0's configurations (`sam2_hiera_{t,b+,l}`)
-and RoBERTa-base; `compact` is this project's own small size, whose weights ship with the package.
+`model.build` turns a preset into a network, SAMWISE or RefSAM. SAMWISE's published sizes follow SAM 2.0's
+configurations (`sam2_hiera_{t,b+,l}`) and RoBERTa-base, RefSAM's follow SAM's (`sam_vit_{b,l,h}`) and the encoder of
+T5-3B. `compact`, whose weights ship with the package, and `refsam_compact` are this project's own small sizes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 from samwise_ros.errors import ConfigError
 
@@ -45,6 +47,9 @@ class TextConfig:
         cuts: layers done after each of the four fusion steps; the last equals `layers`.
         max_tokens: longest token sequence, `<s>` and `</s>` included; longer expressions are cut.
     """
+
+    special_ids: ClassVar[dict[str, int]] = {"<s>": 0, "<pad>": 1, "</s>": 2}
+    """Ids that the tokenizer has to give."""
 
     vocab_size: int = 50265
     width: int = 768
@@ -98,7 +103,95 @@ class ModelConfig:
 OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check")
 """Fields of ModelConfig that say whether a network has a part."""
 
-PRESETS: dict[str, ModelConfig] = {
+
+@dataclass(frozen=True, slots=True)
+class VitConfig:
+    """SAM 1's image encoder, a Vision Transformer.
+
+    Attributes:
+        width: channels of a block.
+        layers: number of blocks.
+        heads: attention heads per block.
+        global_blocks: indices of the blocks that attend to the whole map; the last block is one.
+        patch_px: side of a patch.
+        window: side of the other blocks' attention window, in cells.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    global_blocks: tuple[int, ...]
+    patch_px: int = 16
+    window: int = 14
+
+
+@dataclass(frozen=True, slots=True)
+class T5Config:
+    """The encoder of T5.
+
+    Attributes:
+        vocab_size: number of token ids.
+        width: channels of a token.
+        layers: number of transformer layers.
+        heads: attention heads per layer.
+        head_width: channels of a head.
+        ffn: hidden width of the feed-forward layers.
+        gated: whether these are gated, as in T5 1.1 and FLAN-T5.
+        max_tokens: longest token sequence, `</s>` included; longer expressions are cut.
+    """
+
+    special_ids: ClassVar[dict[str, int]] = {"<pad>": 0, "</s>": 1}
+    """Ids that the tokenizer has to give."""
+
+    vocab_size: int = 32128
+    width: int = 1024
+    layers: int = 24
+    heads: int = 32
+    head_width: int = 128
+    ffn: int = 16384
+    gated: bool = False
+    max_tokens: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class RefSamConfig:
+    """One size of RefSAM.
+
+    Attributes:
+        name: the preset's name.
+        image_side_px: side S of the square image that the network sees.
+        vit: image encoder.
+        text: text encoder, the size of T5-3B's or another one; a weights file says by its keys which.
+        width: channels of the image embedding, the prompts and the mask decoder.
+        decoder_ffn: hidden width of the mask decoder's feed-forward layers.
+        frozen: parts whose pretrained weights stay as they are in training.
+        dense_attention: whether the words reach the final image embedding before the mask decoder.
+        hierarchical_attention: whether they reach the maps of the earlier global blocks.
+        tracking: whether there is an Implicit Tracking Module; without it each frame stands alone.
+
+    The paper's ablation leaves out the last three. A weights file says by its keys what it has.
+    """
+
+    name: str
+    image_side_px: int
+    vit: VitConfig
+    text: TextConfig | T5Config = T5Config()
+    width: int = 256
+    decoder_ffn: int = 2048
+    frozen: tuple[str, ...] = ("text_encoder", "sam.vision_encoder", "sam.prompt_encoder")
+    dense_attention: bool = True
+    hierarchical_attention: bool = True
+    tracking: bool = True
+
+
+REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking")
+"""Fields of RefSamConfig that say whether a network has a part."""
+
+_SMALL_TEXT = TextConfig(vocab_size=2048, width=128, layers=4, heads=4, ffn=512, cuts=(1, 2, 3, 4), max_tokens=64)
+
+AnyConfig: TypeAlias = ModelConfig | RefSamConfig
+
+PRESETS: dict[str, AnyConfig] = {
     config.name: config
     for config in (
         ModelConfig(
@@ -107,7 +200,7 @@ PRESETS: dict[str, ModelConfig] = {
             hiera=HieraConfig(
                 embed_dim=32, heads=1, stages=(1, 2, 4, 1), global_blocks=(4, 6), windows=(8, 4, 8, 4), pos_embed_side=8
             ),
-            text=TextConfig(vocab_size=2048, width=128, layers=4, heads=4, ffn=512, cuts=(1, 2, 3, 4), max_tokens=64),
+            text=_SMALL_TEXT,
             width=64,
             memory_width=16,
             memory_layers=2,
@@ -137,12 +230,24 @@ PRESETS: dict[str, ModelConfig] = {
                 pos_embed_side=7,
             ),
         ),
+        RefSamConfig(
+            name="refsam_compact",
+            image_side_px=256,
+            vit=VitConfig(width=96, layers=6, heads=2, global_blocks=(1, 3, 5), patch_px=8, window=8),
+            text=_SMALL_TEXT,
+            width=64,
+            decoder_ffn=256,
+            frozen=(),
+        ),
+        RefSamConfig("refsam_b", 1024, VitConfig(width=768, layers=12, heads=12, global_blocks=(2, 5, 8, 11))),
+        RefSamConfig("refsam_l", 1024, VitConfig(width=1024, layers=24, heads=16, global_blocks=(5, 11, 17, 23))),
+        RefSamConfig("refsam_h", 1024, VitConfig(width=1280, layers=32, heads=16, global_blocks=(7, 15, 23, 31))),
     )
 }
-"""Every preset by name. `tiny`, `base_plus` and `large` are the published sizes."""
+"""Every preset by name. All but `compact` and `refsam_compact` are published sizes."""
 
 
-def preset(name: str) -> ModelConfig:
+def preset(name: str) -> AnyConfig:
     """Look a preset up.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import RobertaModel
+from transformers import RobertaModel, T5Config, T5EncoderModel
 
 from samwise_ros.model.samwise import Samwise
 
@@ -102,4 +102,11 @@ def write_sam2(path: Path, network: Samwise) -> Path:
 def write_roberta(folder: Path, network: Samwise) -> Path:
     """Save a RoBERTa of the network's size in `transformers`' format, with other random weights."""
     RobertaModel(network.text_encoder.roberta.config, add_pooling_layer=True).save_pretrained(folder)
+    return folder
+
+
+def write_t5(folder: Path, **changes: object) -> Path:
+    """Save a small T5 encoder in `transformers`' format."""
+    sizes = {"vocab_size": 50, "d_model": 16, "d_kv": 4, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    T5EncoderModel(T5Config(**sizes | changes)).save_pretrained(folder)
     return folder

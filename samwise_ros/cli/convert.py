@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from samwise_ros.config import OPTIONAL_PARTS
 
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
@@ -17,15 +16,16 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "convert",
         help="turn a released checkpoint into a file that loads faster",
-        description="Write a released SAMWISE checkpoint as safetensors, all values kept as they are. With --roberta, "
-        "IN is a SAM 2.0 checkpoint, and OUT a network to start training from: SAM 2, RoBERTa, and fresh adapters.",
+        description="Write a released SAMWISE checkpoint as safetensors, all values kept as they are. With "
+        "--text-encoder, IN is a SAM, and OUT a network to start training from: SAM 2.0 and RoBERTa make a SAMWISE; "
+        "SAM 1 (Meta's file, or a file or folder of transformers) and T5 or RoBERTa make a RefSAM.",
     )
     parser.add_argument("input", type=Path, metavar="IN", help="checkpoint to read (.pth, .pt or .safetensors)")
     parser.add_argument("output", type=Path, metavar="OUT.safetensors", help="file to write")
     parser.add_argument(
-        "--roberta", type=Path, metavar="DIR", help="folder of RoBERTa-base, with a SAM 2 checkpoint as IN"
+        "--text-encoder", "--roberta", type=Path, metavar="DIR", help="folder of RoBERTa or T5, with a SAM as IN"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the fresh adapters (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is fresh (default: %(default)s)")
     parser.set_defaults(run=run)
 
 
@@ -33,20 +33,28 @@ def run(args: argparse.Namespace) -> None:
     """Convert, and say what was recognised."""
     import torch
 
+    from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig
     from samwise_ros.errors import ConfigError
     from samwise_ros.model.build import load_network, start_network
-    from samwise_ros.model.checkpoint import save_weights
+    from samwise_ros.model.checkpoint import save_weights, tokenizer_path
+    from samwise_ros.model.text import load_tokenizer
 
     if args.output.suffix != ".safetensors":
         raise ConfigError(f"the output is '{args.output}', expected a name that ends in .safetensors: name it so")
     if args.output.exists() and args.input.exists() and args.output.samefile(args.input):
         raise ConfigError(f"the output '{args.output}' is the input: name another file")
-    if args.roberta is None:
+    if args.text_encoder is None:
         network = load_network(args.input)
     else:
         torch.manual_seed(args.seed)
-        network = start_network(args.input, args.roberta)
-    save_weights(network, network.config.name, args.output)
+        network = start_network(args.input, args.text_encoder)
     config = network.config
-    lacks = [name for name in OPTIONAL_PARTS if not getattr(config, name)]
+    if args.text_encoder is not None and isinstance(config, RefSamConfig):
+        # SAMWISE has one text encoder, whose tokenizer lies in the cache; RefSAM's may be any.
+        load_tokenizer(args.text_encoder / "tokenizer.json", config.text)
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(args.text_encoder / "tokenizer.json", tokenizer_path(args.output))
+    save_weights(network, config.name, args.output)
+    parts = REFSAM_PARTS if isinstance(config, RefSamConfig) else OPTIONAL_PARTS
+    lacks = [name for name in parts if not getattr(config, name)]
     print(f"preset {config.name}{' without ' + ', '.join(lacks) if lacks else ''}: written to {args.output}")

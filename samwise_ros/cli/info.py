@@ -27,7 +27,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print both tables."""
-    from samwise_ros.config import TextConfig, preset
+    from samwise_ros.config import ModelConfig, TextConfig, preset
     from samwise_ros.model.build import empty_network
     from samwise_ros.model.cost import TOKENS, count_cost
 
@@ -36,12 +36,12 @@ def run(args: argparse.Namespace) -> None:
     print(f"{config.name:<28} {'parameters':>14} {'frozen':>14} {'trainable':>14}")
     for name, part in model.named_children():
         print(_row(name, part.parameters()))
-        if name == "sam":
+        if name in ("sam", "hierarchical_attention"):
             for inner, module in part.named_children():
                 if any(True for _ in module.parameters()):
                     print(_row(f"  {inner}", module.parameters()))
     print(_row("total", model.parameters()))
-    if config.text == TextConfig():
+    if isinstance(config, ModelConfig) and config.text == TextConfig():
         unused = unused_in_released(config.text, config.width)
         total = sum(parameter.numel() for parameter in model.parameters()) + unused
         print(
@@ -55,8 +55,7 @@ def run(args: argparse.Namespace) -> None:
         f"  per frame with one target  {_flop(frame)}: image {_flop(cost.image_flop)}, target {_flop(cost.target_flop)}"
     )
     print(f"  per expression, once       {_flop(cost.text_flop)}")
-    memory = f"{cost.target_bytes / 1e6:.1f} MB, and {cost.stream_bytes / 1e6:.1f} MB per stream"
-    print(f"  memory per target          {memory}")
+    print(f"  memory per target          {_bytes(cost.target_bytes)}, and {_bytes(cost.stream_bytes)} per stream")
 
 
 def unused_in_released(text: TextConfig, width: int) -> int:
@@ -79,6 +78,10 @@ def _row(name: str, parameters: Iterable[nn.Parameter]) -> str:
     trainable = sum(size for size, learns in sizes if learns)
     total = sum(size for size, _ in sizes)
     return f"  {name:<26} {total:>14,} {total - trainable:>14,} {trainable:>14,}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _flop(count: int) -> str:

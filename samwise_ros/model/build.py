@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias, overload
 
 import torch
 from accelerate import init_empty_weights
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
 
-from samwise_ros.config import ModelConfig, TextConfig, preset
+from samwise_ros.config import AnyConfig, ModelConfig, RefSamConfig, T5Config, TextConfig, preset
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import checkpoint
 from samwise_ros.model.onednn import use_onednn
+from samwise_ros.model.pretrained import read_sam, read_text_encoder
 from samwise_ros.model.published import cache_dir, samwise_file, tokenizer_file
+from samwise_ros.model.refsam import RefSam
+from samwise_ros.model.refsam_segmenter import RefSamSegmenter
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.model.samwise_segmenter import Mode, SamwiseSegmenter
+from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.model.text import load_tokenizer
 
 WEIGHTS_DIR = Path(__file__).parent.parent / "weights"
@@ -22,10 +32,22 @@ WEIGHTS_DIR = Path(__file__).parent.parent / "weights"
 
 MODES = ("stream", "clip")
 
+Network: TypeAlias = Samwise | RefSam
+"""The network of any preset."""
+
 _LOG = logging.getLogger(__name__)
 
 
-def build_model(name: str) -> Samwise:
+@overload
+def new_network(config: ModelConfig) -> Samwise: ...
+@overload
+def new_network(config: RefSamConfig) -> RefSam: ...
+def new_network(config: AnyConfig) -> Network:
+    """A network with freshly initialised weights, in training mode on the CPU."""
+    return RefSam(config) if isinstance(config, RefSamConfig) else Samwise(config)
+
+
+def build_model(name: str) -> Network:
     """A network of a preset with freshly initialised weights.
 
     Args:
@@ -37,10 +59,10 @@ def build_model(name: str) -> Samwise:
     Raises:
         ConfigError: there is no such preset.
     """
-    return Samwise(preset(name))
+    return new_network(preset(name))
 
 
-def load_network(weights: Path, name: str | None = None) -> Samwise:
+def load_network(weights: Path, name: str | None = None) -> Network:
     """A trained network.
 
     Args:
@@ -65,12 +87,12 @@ def load_network(weights: Path, name: str | None = None) -> Samwise:
     return network.eval()
 
 
-def start_network(sam2: Path, roberta: Path) -> Samwise:
-    """A network to train: SAM 2 and RoBERTa as they were published, the rest freshly initialised.
+def start_network(sam: Path, text_encoder: Path) -> Network:
+    """A network to train: a SAM and a text encoder as they were published, the rest freshly initialised.
 
     Args:
-        sam2: SAM 2.0's checkpoint; its size decides the preset.
-        roberta: folder of RoBERTa-base in `transformers`' format.
+        sam: a checkpoint; SAM 2.0's makes a SAMWISE, SAM 1's a RefSAM. Its size decides the preset.
+        text_encoder: folder of a RoBERTa in `transformers`' format (RoBERTa-base for SAMWISE), or for RefSAM a T5.
 
     Returns:
         The network in training mode, on the CPU.
@@ -78,17 +100,25 @@ def start_network(sam2: Path, roberta: Path) -> Samwise:
     Raises:
         CheckpointError: a file is missing, unreadable or of another size.
     """
-    found = checkpoint.read_sam2(sam2)
-    network = Samwise(found.config)
-    checkpoint.load_state(network.sam, found.state, sam2)
-    checkpoint.load_pretrained_roberta(network.text_encoder.roberta, roberta)
+    found = read_sam(sam)
+    text = read_text_encoder(text_encoder, found.config.text)
+    if isinstance(found.config, RefSamConfig):
+        network: Network = RefSam(replace(found.config, text=text.config))
+    else:
+        network = Samwise(found.config)
+    checkpoint.load_state(network.sam, found.state, sam)
+    checkpoint.load_state(network.text_encoder, text.state, text_encoder)
     return network
 
 
-def empty_network(config: ModelConfig) -> Samwise:
+@overload
+def empty_network(config: ModelConfig) -> Samwise: ...
+@overload
+def empty_network(config: RefSamConfig) -> RefSam: ...
+def empty_network(config: AnyConfig) -> Network:
     """A network whose parameters have shapes but no values, made at once: for loading into, and for counting."""
     with init_empty_weights():
-        return Samwise(config)
+        return new_network(config)
 
 
 def build_segmenter(
@@ -98,14 +128,14 @@ def build_segmenter(
     device: str = "auto",
     mode: Mode = "stream",
     cache: Path | None = None,
-) -> SamwiseSegmenter:
+) -> SamwiseSegmenter | RefSamSegmenter:
     """A trained model, ready for `engine.Tracker`.
 
     Args:
         name: the preset.
         weights: its weights; None for those that ship with the package or lie in the cache.
         device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-        mode: "stream" or "clip"; see `model.samwise_segmenter`.
+        mode: "stream", or for SAMWISE "clip"; see `model.samwise_segmenter`.
         cache: folder of `samwise download`; None for the usual one.
 
     Returns:
@@ -116,18 +146,63 @@ def build_segmenter(
         ConfigError: there is no such preset, device or mode.
         CheckpointError: the weights or the tokenizer are missing or do not fit.
     """
-    config = preset(name)
-    place = find_device(device)
-    if mode not in MODES:
-        raise ConfigError(f"mode is {mode!r}, expected one of {', '.join(MODES)}: choose one of these")
+    config, place = preset(name), find_device(device)
+    _check_mode(config, mode)
     cache = cache_dir(cache)
     if weights is None:
         weights = find_weights(name, cache)
     network = load_network(weights, name)
-    tokenizer = load_tokenizer(find_tokenizer(weights, config.text, cache), config.text)
-    if not network.config.object_score:
+    text = network.config.text
+    tokenizer = load_tokenizer(find_tokenizer(weights, text, cache), text)
+    if isinstance(network, Samwise) and not network.config.object_score:
         _LOG.info("%s is of a single-image model: it takes every target to be in view, always", weights)
-    return SamwiseSegmenter(network.requires_grad_(False).to(place), tokenizer, mode)
+    return wrap_network(network.requires_grad_(False).to(place), tokenizer, mode)
+
+
+def build_random(name: str = "compact", *, device: str = "auto", mode: Mode = "stream") -> Segmenter[Any, Any, Any]:
+    """A model that has learnt nothing, with a tokenizer to which all words are one: to measure how fast a preset is.
+
+    Args:
+        name: the preset.
+        device: see `build_segmenter`.
+        mode: see `build_segmenter`.
+
+    Returns:
+        The model in evaluation mode, on its device.
+
+    Raises:
+        ConfigError: there is no such preset, device or mode.
+    """
+    config, place = preset(name), find_device(device)
+    _check_mode(config, mode)
+    network = build_model(name).eval().requires_grad_(False)
+    use_onednn(network)
+    special = config.text.special_ids
+    tokenizer = Tokenizer(WordLevel({**special, "<unk>": len(special)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    frame = [token for token in ("<s>", "$A", "</s>") if token == "$A" or token in special]
+    tokenizer.post_processor = TemplateProcessing(" ".join(frame), special_tokens=list(special.items()))
+    return wrap_network(network.to(place), tokenizer, mode)
+
+
+@overload
+def wrap_network(network: Samwise, tokenizer: Tokenizer, mode: Mode = "stream") -> SamwiseSegmenter: ...
+@overload
+def wrap_network(network: RefSam, tokenizer: Tokenizer, mode: Mode = "stream") -> RefSamSegmenter: ...
+def wrap_network(network: Network, tokenizer: Tokenizer, mode: Mode = "stream") -> SamwiseSegmenter | RefSamSegmenter:
+    """Make a segmenter of a network in evaluation mode and its tokenizer; RefSAM knows one mode only."""
+    if isinstance(network, RefSam):
+        return RefSamSegmenter(network, tokenizer)
+    return SamwiseSegmenter(network, tokenizer, mode)
+
+
+def _check_mode(config: AnyConfig, mode: str) -> None:
+    if mode not in MODES:
+        raise ConfigError(f"mode is {mode!r}, expected one of {', '.join(MODES)}: choose one of these")
+    if mode == "clip" and isinstance(config, RefSamConfig):
+        raise ConfigError(
+            f"mode is 'clip' for {config.name!r}, which takes one frame at a time, expected 'stream': choose it"
+        )
 
 
 def find_weights(name: str, cache: Path) -> Path:
@@ -156,7 +231,7 @@ def find_weights(name: str, cache: Path) -> Path:
     return downloaded
 
 
-def find_tokenizer(weights: Path, text: TextConfig, cache: Path) -> Path:
+def find_tokenizer(weights: Path, text: TextConfig | T5Config, cache: Path) -> Path:
     """Where the tokenizer of a weights file lies: beside it, or for RoBERTa's own tokens in the cache.
 
     Args:

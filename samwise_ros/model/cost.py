@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from torch.utils.flop_counter import FlopCounterMode
 
-from samwise_ros.config import ModelConfig
-from samwise_ros.model.build import empty_network
-from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
-from samwise_ros.model.segmenter import Past
+from samwise_ros.config import AnyConfig
+from samwise_ros.model.build import empty_network, wrap_network
+from samwise_ros.model.segmenter import Past, Segmenter
 
 T = TypeVar("T")
 
@@ -41,7 +40,7 @@ class Cost:
     target_bytes: int
 
 
-def count_cost(config: ModelConfig) -> Cost:
+def count_cost(config: AnyConfig) -> Cost:
     """Run a step on tensors that have shapes and no values, and count.
 
     Args:
@@ -53,7 +52,7 @@ def count_cost(config: ModelConfig) -> Cost:
     """
     meta = torch.device("meta")
     network = empty_network(config).eval().to(meta)
-    segmenter = SamwiseSegmenter(network, Tokenizer(BPE()))
+    segmenter: Segmenter[Any, Any, Any] = wrap_network(network, Tokenizer(BPE()))
     side = config.image_side_px
     with torch.inference_mode():
         ids = torch.zeros(1, TOKENS, dtype=torch.long, device=meta)
@@ -65,7 +64,7 @@ def count_cost(config: ModelConfig) -> Cost:
             name: new.unsqueeze(1).expand(-1, rings[name].frames, *new.shape[1:])
             for name, new in first.remember.items()
         }
-        past = Past((max(ring.frames for ring in rings.values()),), full)
+        past = Past((max((ring.frames for ring in rings.values()), default=1),), full)
         target_flop, _ = _count(lambda: segmenter.decode(segmenter.fuse(image, [text], past), 0, past))
     size = {name: ring.numel() * ring.element_size() for name, ring in full.items()}
     stream_bytes = sum(size[name] for name, ring in rings.items() if ring.shared)

@@ -51,7 +51,7 @@ class Prediction:
     """N targets in one frame.
 
     Attributes:
-        mask_logits: (N, S/4, S/4), > 0 inside a mask.
+        mask_logits: (N, s, s) of the whole square, > 0 inside a mask; s is a quarter or half of S.
         score_logits: (N,), > 0 where the object is in view.
         remember: by name of `memory_spec`, (N, …) or (1, …) where shared: what this frame leaves to later ones.
     """

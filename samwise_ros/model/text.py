@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import RobertaConfig, RobertaModel
 
-from samwise_ros.config import TextConfig
+from samwise_ros.config import T5Config, TextConfig
 from samwise_ros.errors import CheckpointError
 
 PAD_ID = 1
@@ -70,32 +70,33 @@ class TextEncoder(nn.Module):
         tokens: Tensor = self.roberta.embeddings(input_ids=ids)
         return tokens * (ids != PAD_ID).unsqueeze(-1)
 
-    def run_layers(self, tokens: Tensor, padding: Tensor, first: int, last: int) -> Tensor:
+    def run_layers(self, tokens: Tensor, padding: Tensor | None, first: int, last: int) -> Tensor:
         """Run layers `first` .. `last - 1`.
 
         Args:
             tokens: (B, L, D).
-            padding: (B, L) bool, True where a token is padding: nobody attends to it.
+            padding: (B, L) bool, True where a token is padding: nobody attends to it; None where there is none.
             first: index of the first layer to run.
             last: one past the index of the last.
 
         Returns:
             (B, L, D).
         """
-        mask = torch.zeros(padding.shape, dtype=tokens.dtype, device=tokens.device)
-        mask = mask.masked_fill(padding, torch.finfo(tokens.dtype).min)[:, None, None]
+        mask = None
+        if padding is not None:
+            mask = torch.zeros(padding.shape, dtype=tokens.dtype, device=tokens.device)
+            mask = mask.masked_fill(padding, torch.finfo(tokens.dtype).min)[:, None, None]
         for layer in self.roberta.encoder.layer[first:last]:
             tokens = layer(tokens, mask)
         return tokens
 
 
-def load_tokenizer(path: Path, config: TextConfig) -> Tokenizer:
-    """Read a tokenizer that gives RoBERTa's ids: `<s>` = 0, padding = 1, `</s>` = 2.
+def load_tokenizer(path: Path, config: TextConfig | T5Config) -> Tokenizer:
+    """Read the tokenizer of a text encoder; it has to give that encoder's ids of padding, start and end.
 
     Args:
         path: a `tokenizer.json` of the `tokenizers` library.
-        config: the text encoder that it is for; longer sequences are cut to its `max_tokens`, `<s>` and `</s>`
-            included.
+        config: the text encoder that it is for; longer sequences are cut to its `max_tokens`, special ones included.
 
     Returns:
         The tokenizer; a batch is padded to its longest sequence.
@@ -106,7 +107,7 @@ def load_tokenizer(path: Path, config: TextConfig) -> Tokenizer:
     if not path.is_file():
         raise CheckpointError(
             f"tokenizer {path} is missing, expected a tokenizer.json: put it beside the weights as "
-            "NAME.tokenizer.json, or for the published sizes run `samwise download roberta`"
+            "NAME.tokenizer.json, or for RoBERTa's own run `samwise download roberta`"
         )
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -114,14 +115,14 @@ def load_tokenizer(path: Path, config: TextConfig) -> Tokenizer:
         raise CheckpointError(
             f"tokenizer {path} cannot be read ({error}), expected a tokenizer.json: replace it"
         ) from error
-    known = {token: tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")}
-    if list(known.values()) != [0, PAD_ID, 2] or tokenizer.get_vocab_size() > config.vocab_size:
+    known = {token: tokenizer.token_to_id(token) for token in config.special_ids}
+    if known != config.special_ids or tokenizer.get_vocab_size() > config.vocab_size:
         raise CheckpointError(
-            f"tokenizer {path} has {tokenizer.get_vocab_size()} tokens with {known}, expected RoBERTa's ids 0, 1, 2 "
+            f"tokenizer {path} has {tokenizer.get_vocab_size()} tokens with {known}, expected {config.special_ids} "
             f"and at most {config.vocab_size} tokens: use the tokenizer that belongs to the weights"
         )
     tokenizer.enable_truncation(config.max_tokens)
-    tokenizer.enable_padding(pad_id=PAD_ID, pad_token="<pad>")
+    tokenizer.enable_padding(pad_id=config.special_ids["<pad>"], pad_token="<pad>")
     return tokenizer
 
 
@@ -134,7 +135,7 @@ def tokenize(tokenizer: Tokenizer, texts: list[str], device: torch.device | str 
         device: where the ids shall live.
 
     Returns:
-        (B, L) int64, `<s>` … `</s>`, padded with `PAD_ID`.
+        (B, L) int64 with the special tokens, padded with `<pad>`.
     """
     encodings = tokenizer.encode_batch(texts)
     for text, encoding in zip(texts, encodings, strict=True):

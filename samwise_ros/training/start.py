@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from samwise_ros.config import preset
+from samwise_ros.config import ModelConfig, preset
+from samwise_ros.errors import ConfigError
 from samwise_ros.model.build import find_tokenizer, load_network
 from samwise_ros.model.checkpoint import tokenizer_path
 from samwise_ros.model.published import cache_dir
@@ -31,13 +32,21 @@ def start_network(recipe: Recipe) -> Samwise:
         The network; its frozen parts take no gradient.
 
     Raises:
+        ConfigError: the preset is not one of SAMWISE's.
         CheckpointError: the weights file does not fit.
     """
+    config = preset(recipe.model)
+    if not isinstance(config, ModelConfig):
+        raise ConfigError(
+            f"the recipe trains {recipe.model}, which is not SAMWISE, expected a SAMWISE preset: choose another model"
+        )
     torch.manual_seed(recipe.seed)  # the same fresh weights in every process, those of the auxiliary heads included
     if recipe.start_from is not None:
-        return load_network(Path(recipe.start_from), recipe.model)
+        loaded = load_network(Path(recipe.start_from), recipe.model)
+        assert isinstance(loaded, Samwise)
+        return loaded
     left_out: dict[str, Any] = dict.fromkeys(recipe.leave_out, False)
-    network = Samwise(replace(preset(recipe.model), **left_out))
+    network = Samwise(replace(config, **left_out))
     spread_positions(network)
     return network
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from released import released_state, write_released, write_roberta, write_sam2
+from metas_sam import write_sam1
+from released import released_state, write_released, write_roberta, write_sam2, write_t5
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from samwise_ros.cli.main import main
+from samwise_ros.config import PRESETS, T5Config
 from samwise_ros.model.build import load_network
+from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
 
 
@@ -30,6 +36,25 @@ def test_start_from_sam2_and_roberta(network: Samwise, tmp_path: Path, capsys: p
         states.append(load_network(tmp_path / "out.safetensors").state_dict())
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0]), "the seed decides the fresh parts"
     assert torch.equal(states[0]["sam.no_mem_embed"], network.sam.no_mem_embed)
+
+
+def test_start_from_sam1_and_t5(
+    refsam: RefSam, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "refsam_compact", replace(refsam.config, text=T5Config()))
+    t5 = write_t5(tmp_path / "t5")
+    arguments = [str(write_sam1(tmp_path / "sam_vit.pth", refsam)), str(tmp_path / "out" / "start.safetensors")]
+    arguments = ["convert", *arguments, "--text-encoder", str(t5)]
+    assert main(arguments) == 2
+    assert f"tokenizer {t5 / 'tokenizer.json'} is missing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    tokenizer = Tokenizer(WordLevel({"<pad>": 0, "</s>": 1, "<unk>": 2}, "<unk>"))
+    tokenizer.save(str(t5 / "tokenizer.json"))
+    assert main(arguments) == 0
+    out = tmp_path / "out" / "start.safetensors"
+    assert capsys.readouterr().out == f"preset refsam_compact: written to {out}\n"
+    assert load_network(out).config.text.width == 16
+    assert (tmp_path / "out" / "start.tokenizer.json").read_bytes() == (t5 / "tokenizer.json").read_bytes()
 
 
 @pytest.mark.parametrize(

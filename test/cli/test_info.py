@@ -44,6 +44,30 @@ def test_the_default_is_the_model_that_ships(capsys: pytest.CaptureFixture[str])
     assert "memory per target          0.7 MB, and 1.8 MB per stream" in text
 
 
+def test_refsam_trains_what_the_paper_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "refsam_b")
+    trainable = {name: row[2] for name, row in rows.items()}
+    assert trainable == {
+        "text_encoder": 0,
+        "sam": 4_058_340,
+        "vision_encoder": 0,
+        "mask_decoder": 4_058_340,
+        "adapters": 3_550_464,
+        "cross_modal_mlp": 918_784,
+        "dense_attention": 131_328,
+        "hierarchical_attention": 721_408,
+        "reduce": 590_080,
+        "attention": 131_328,
+        "tracking": 526_080,
+        "total": 9_906_404,
+    }
+
+
+def test_refsam_remembers_a_kilobyte_per_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "refsam_b"]) == 0
+    assert "memory per target          1.0 kB, and 0.0 kB per stream" in capsys.readouterr().out
+
+
 def test_an_unknown_preset_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "gigantic"]) == 2
     error = capsys.readouterr().err

@@ -21,6 +21,9 @@ from samwise_ros.model.build import (
     find_tokenizer,
     find_weights,
 )
+from samwise_ros.model.checkpoint import save_weights
+from samwise_ros.model.refsam import RefSam
+from samwise_ros.model.refsam_segmenter import RefSamSegmenter
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.types import Frame
 
@@ -52,6 +55,30 @@ def test_tokenizer_lies_beside_the_weights_or_is_robertas_in_the_cache(tmp_path)
     assert find_tokenizer(weights, preset("compact").text, cache) == tmp_path / "w.tokenizer.json"
     (tmp_path / "w.tokenizer.json").touch()
     assert find_tokenizer(weights, preset("base_plus").text, cache) == tmp_path / "w.tokenizer.json"
+
+
+def test_refsam_has_no_weights_yet(tmp_path):
+    with pytest.raises(CheckpointError, match=r"preset 'refsam_compact' has no weights in this package or in .*cache"):
+        build_segmenter("refsam_compact", cache=tmp_path / "cache")
+
+
+def test_refsam_runs_from_its_weights_and_takes_one_frame_at_a_time(
+    refsam: RefSam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(PRESETS, "refsam_compact", refsam.config)
+    weights = tmp_path / "w.safetensors"
+    save_weights(refsam, "refsam_compact", weights)
+    shutil.copy(WEIGHTS_DIR / "compact.tokenizer.json", tmp_path / "w.tokenizer.json")
+    segmenter = build_segmenter("refsam_compact", weights=weights, device="cpu")
+    assert isinstance(segmenter, RefSamSegmenter)
+    tracker = Tracker(segmenter)
+    tracker.add("the red ball")
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        (found,) = tracker.step(Frame(rng.integers(0, 256, (96, 128, 3), np.uint8))).objects
+        assert 0 <= found.score <= 1
+    with pytest.raises(ConfigError, match="mode is 'clip' for 'refsam_compact', which takes one frame at a time"):
+        build_segmenter("refsam_compact", weights=weights, device="cpu", mode="clip")
 
 
 def test_unknown_mode():

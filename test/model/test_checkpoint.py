@@ -6,26 +6,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from released import released_state, write_released, write_roberta, write_sam2
+from released import released_state, write_released, write_sam2
 from safetensors.torch import save_file
 from torch import nn
 
-from samwise_ros.config import preset
+from samwise_ros.config import PRESETS, REFSAM_PARTS, T5Config, preset
 from samwise_ros.errors import CheckpointError
-from samwise_ros.model.build import empty_network, load_network, start_network
+from samwise_ros.model.build import load_network
 from samwise_ros.model.checkpoint import (
     FORMAT,
-    load_pretrained_roberta,
     load_state,
     read_checkpoint,
-    read_sam2,
     save_weights,
     tokenizer_path,
 )
+from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
 
 
-def assert_equal(network: Samwise, other: Samwise, dtype: torch.dtype = torch.float32) -> None:
+def assert_equal(network: nn.Module, other: nn.Module, dtype: torch.dtype = torch.float32) -> None:
     own, theirs = network.state_dict(), other.state_dict()
     assert own.keys() == theirs.keys()
     for key, value in own.items():
@@ -80,6 +79,46 @@ def test_a_part_that_is_there_by_half_is_refused(network: Samwise, tmp_path: Pat
         load_network(write_released(tmp_path / "w.pth", state))
 
 
+def test_refsams_own_file_round_trip(refsam: RefSam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(PRESETS, "refsam_compact", refsam.config)
+    save_weights(refsam, "refsam_compact", tmp_path / "w.safetensors", dtype=torch.float16)
+    loaded = load_network(tmp_path / "w.safetensors", "refsam_compact")
+    assert loaded.config == refsam.config
+    assert not loaded.training
+    assert_equal(refsam, loaded, torch.float16)
+
+
+@pytest.mark.parametrize("part", REFSAM_PARTS)
+def test_parts_that_a_refsam_lacks_are_recognised(
+    refsam: RefSam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+):
+    monkeypatch.setitem(PRESETS, "refsam_compact", refsam.config)
+    plain = RefSam(replace(refsam.config, **{part: False})).eval()
+    save_weights(plain, "refsam_compact", tmp_path / "w.safetensors")
+    assert load_network(tmp_path / "w.safetensors").config == plain.config
+
+
+def test_a_refsam_with_another_text_encoder_is_recognised(
+    refsam: RefSam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(PRESETS, "refsam_compact", refsam.config)
+    text = T5Config(vocab_size=50, width=16, layers=2, heads=2, head_width=4, ffn=32, gated=True)
+    other = RefSam(replace(refsam.config, text=text)).eval()
+    save_weights(other, "refsam_compact", tmp_path / "w.safetensors")
+    loaded = load_network(tmp_path / "w.safetensors")
+    assert loaded.config.text == text
+    assert_equal(other, loaded)
+
+
+def test_a_refsam_with_a_key_too_few_is_refused(refsam: RefSam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(PRESETS, "refsam_compact", refsam.config)
+    state = {key: value for key, value in refsam.state_dict().items() if key != "tracking.norm.bias"}
+    metadata = {"format": FORMAT, "preset": "refsam_compact"}
+    save_file(state, tmp_path / "w.safetensors", metadata)
+    with pytest.raises(CheckpointError, match=r"keys 1 missing \(tracking\.norm\.bias\), expected exactly"):
+        load_network(tmp_path / "w.safetensors")
+
+
 def test_missing_file(tmp_path: Path):
     with pytest.raises(CheckpointError, match=r"nothing\.pth is missing, expected a \.safetensors, \.pth or \.pt file"):
         read_checkpoint(tmp_path / "nothing.pth")
@@ -128,13 +167,16 @@ def test_file_that_runs_code_is_refused_and_runs_nothing(network: Samwise, tmp_p
 @pytest.mark.parametrize("content", [[1, 2], {"state": {}}, {"model": {"a": "text"}}])
 def test_pickle_of_something_else(tmp_path: Path, content: object):
     torch.save(content, tmp_path / "w.pth")
-    with pytest.raises(CheckpointError, match="has no tensors under 'model', expected a checkpoint"):
+    with pytest.raises(CheckpointError, match="has no tensors of its own or under 'model', expected a checkpoint"):
         read_checkpoint(tmp_path / "w.pth")
 
 
 def test_sam2_alone_is_not_enough(network: Samwise, tmp_path: Path):
-    with pytest.raises(CheckpointError, match=r"holds a SAM 2, expected a whole SAMWISE: `samwise convert --roberta`"):
+    with pytest.raises(CheckpointError, match=r"holds a SAM 2, expected a whole .*`samwise convert --text-encoder`"):
         read_checkpoint(write_sam2(tmp_path / "w.pt", network))
+    torch.save({"image_encoder.patch_embed.proj.weight": torch.zeros(1)}, tmp_path / "sam.pth")
+    with pytest.raises(CheckpointError, match=r"holds a SAM 1, expected a whole SAMWISE or RefSAM"):
+        read_checkpoint(tmp_path / "sam.pth")
     torch.save({"model": {"layer.bias": torch.zeros(1)}}, tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match=r"holds keys such as layer\.bias, expected a whole SAMWISE"):
         read_checkpoint(tmp_path / "other.pt")
@@ -174,34 +216,6 @@ def test_every_difference_is_named():
     assert "2 unknown (2.bias, 2.weight)" in text
     assert "0.weight (4, 2) instead of (3, 2)" in text
     assert torch.equal(network[0].weight, before)
-
-
-def test_sam2_and_roberta_make_a_start(network: Samwise, tmp_path: Path):
-    sam2, roberta = write_sam2(tmp_path / "sam2.pt", network), write_roberta(tmp_path / "roberta", network)
-    start = start_network(sam2, roberta)
-    assert start.config == preset("compact")
-    assert all(torch.equal(value, network.sam.state_dict()[key]) for key, value in start.sam.state_dict().items())
-    words = start.text_encoder.roberta.embeddings.word_embeddings.weight
-    assert not torch.equal(words, network.text_encoder.roberta.embeddings.word_embeddings.weight)
-    assert not any(value.is_meta for value in start.state_dict().values())
-
-
-def test_sam2_of_the_wrong_kind(network: Samwise, tmp_path: Path):
-    later = {"model": network.sam.state_dict() | {"no_obj_embed_spatial": torch.zeros(1, 16)}}
-    torch.save(later, tmp_path / "later.pt")
-    with pytest.raises(CheckpointError, match=r"is of SAM 2\.1, expected SAM 2\.0"):
-        read_sam2(tmp_path / "later.pt")
-    with pytest.raises(CheckpointError, match=r"holds keys such as .*, expected a SAM 2\.0 file"):
-        read_sam2(write_released(tmp_path / "w.pth", released_state(network)))
-
-
-def test_roberta_that_does_not_fit(network: Samwise, tmp_path: Path):
-    with pytest.raises(CheckpointError, match=r"RoBERTa cannot be read from .*nothing .*`samwise download roberta`"):
-        load_pretrained_roberta(network.text_encoder.roberta, tmp_path / "nothing")
-    folder = write_roberta(tmp_path / "roberta", network)
-    larger = empty_network(preset("tiny"))
-    with pytest.raises(CheckpointError, match=r"does not fit the network: keys .* of another shape"):
-        load_pretrained_roberta(larger.text_encoder.roberta, folder)
 
 
 def test_folder_that_cannot_be_written(network: Samwise, tmp_path: Path):

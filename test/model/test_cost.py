@@ -14,6 +14,13 @@ def test_published_size_needs_the_arithmetic_that_is_known_of_it():
     assert (cost.image_flop + cost.target_flop) / 1e12 == pytest.approx(1.24, rel=0.05)
 
 
+def test_refsam_remembers_one_token_and_shares_the_image():
+    cost = count_cost(preset("refsam_compact"))
+    assert (cost.target_bytes, cost.stream_bytes) == (4 * 64, 0)
+    assert (cost.image_flop + cost.target_flop) / 1e9 == pytest.approx(3.0, rel=0.05)
+    assert cost.target_flop < cost.image_flop / 20
+
+
 def test_memory_is_what_the_rings_hold():
     cost = count_cost(preset("tiny"))
     side = 1024 // 16

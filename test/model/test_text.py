@@ -62,7 +62,7 @@ def test_emoji_as_long_as_an_expression_may_be_pass_the_text_encoder(path, netwo
 
 
 def test_tokenizer_of_another_model(path, tmp_path):
-    with pytest.raises(CheckpointError, match=r"tokens with .*, expected RoBERTa's ids 0, 1, 2 and at most 10 tokens"):
+    with pytest.raises(CheckpointError, match=r"tokens with .*, expected \{'<s>': 0, .* and at most 10 tokens"):
         load_tokenizer(path, replace(SHORT, vocab_size=10))
     other = Tokenizer(BPE({"[CLS]": 0, "a": 1}, []))
     other.save(str(tmp_path / "t.json"))

@@ -1,0 +1,124 @@
+"""RefSAM as a `Segmenter`: one track token per target is all that it remembers. Called by `model.build`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from samwise_ros.model.refsam import EncodedImages, EncodedText, RefSam
+from samwise_ros.model.segmenter import Past, Prediction, Ring
+from samwise_ros.model.text import tokenize
+
+
+@dataclass(frozen=True, slots=True)
+class AskedImages:
+    """Images and the expressions that are asked of them.
+
+    Attributes:
+        images: T images.
+        text: N expressions.
+    """
+
+    images: EncodedImages
+    text: EncodedText
+
+
+class RefSamSegmenter:
+    """A trained RefSAM with its tokenizer.
+
+    Args:
+        network: in evaluation mode, on its device.
+        tokenizer: gives the token ids that the network was trained on.
+
+    Differs: RefSAM has no object score; `Prediction.score_logits` says how sure the mask itself is.
+    """
+
+    frames_per_step = 1
+
+    def __init__(self, network: RefSam, tokenizer: Tokenizer) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+
+    @property
+    def image_side_px(self) -> int:
+        """Side S of the square image that the network sees."""
+        return self.network.config.image_side_px
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return next(self.network.parameters()).device
+
+    @property
+    def memory_spec(self) -> Mapping[str, Ring]:
+        """The track token of the frame before, or nothing where there is no tracking module."""
+        return {} if self.network.tracking is None else {"track": Ring(1)}
+
+    @torch.inference_mode()
+    def encode_text(self, text: str) -> EncodedText:
+        """Run the whole text side: RefSAM's images do not change its words."""
+        encoded = self.network.encode_text(tokenize(self.tokenizer, [text], self.device))
+        return EncodedText(encoded.sentence, encoded.words, None)
+
+    @torch.inference_mode()
+    def encode_images(self, images: Tensor) -> EncodedImages:
+        """Run all that no text reaches, on normalised images (T, 3, S, S)."""
+        return self.network.encode_images(images)
+
+    def fuse(self, images: EncodedImages, texts: Sequence[EncodedText], past: Past) -> AskedImages:
+        """Bring images and expressions together; they meet in `decode`."""
+        return AskedImages(images, stack_texts(texts))
+
+    @torch.inference_mode()
+    def decode(self, frames: AskedImages, index: int, past: Past) -> Prediction:
+        """Find N targets in one of the images.
+
+        Args:
+            frames: T images and N expressions.
+            index: which image, 0..T-1, in order.
+            past: the targets' track tokens.
+
+        Returns:
+            Masks (N, 4h, 4w), scores and the new track tokens.
+        """
+        track, new = None, None
+        if past.tensors:
+            track = past.tensors["track"][:, -1]
+            if 0 in past.ages:
+                new = torch.tensor([age == 0 for age in past.ages], device=track.device)
+        tracked = self.network.track(frames.images.at(index), frames.text, track, new)
+        mask_logits = tracked.decoded.mask_logits[:, 0]
+        remember = {} if tracked.track is None else {"track": tracked.track}
+        return Prediction(mask_logits, sureness(mask_logits), remember)
+
+
+def stack_texts(texts: Sequence[EncodedText]) -> EncodedText:
+    """Make one batch of N single expressions; padding is given only where their lengths differ."""
+    longest = max(text.words.shape[1] for text in texts)
+    gaps = [longest - text.words.shape[1] for text in texts]
+    words = torch.cat([F.pad(text.words, (0, 0, 0, gap)) for text, gap in zip(texts, gaps, strict=True)])
+    padding = None
+    if any(gaps):
+        starts = torch.tensor([longest - gap for gap in gaps], device=words.device)
+        padding = torch.arange(longest, device=words.device) >= starts[:, None]
+    return EncodedText(torch.cat([text.sentence for text in texts]), words, padding)
+
+
+def sureness(mask_logits: Tensor) -> Tensor:
+    """How sure a mask is.
+
+    Args:
+        mask_logits: (N, h, w).
+
+    Returns:
+        (N,) the mean logit inside the mask; where the mask is empty the largest logit, which is not positive.
+    """
+    inside = mask_logits > 0
+    area = inside.sum((1, 2))
+    mean = (mask_logits * inside).sum((1, 2)) / area.clamp(min=1)
+    return torch.where(area > 0, mean, mask_logits.amax((1, 2)))
