@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from samwise_ros.model.refsam_segmenter import RefSamSegmenter
     from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
 
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that choose a model."""
-    parser.add_argument("--model", default="compact", metavar="PRESET", help="preset (default: %(default)s)")
+    parser.add_argument("--model", "--preset", default="compact", metavar="PRESET", help="default: %(default)s")
     parser.add_argument(
         "--weights",
         type=Path,
@@ -29,7 +30,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def build_chosen(args: argparse.Namespace) -> SamwiseSegmenter:
+def build_chosen(args: argparse.Namespace) -> SamwiseSegmenter | RefSamSegmenter:
     """Build the model that the arguments choose.
 
     Raises:

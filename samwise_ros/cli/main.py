@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from samwise_ros import __version__
-from samwise_ros.cli import convert, download, evaluate, info, synthesize, track, train
+from samwise_ros.cli import bench, convert, download, evaluate, info, synthesize, track, train
 from samwise_ros.errors import SamwiseError
 
 
@@ -46,7 +46,7 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="samwise", description="Segment and follow what a sentence describes.")
     parser.add_argument("--version", action="version", version=f"samwise {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (track, download, convert, info, synthesize, evaluate, train):
+    for command in (track, download, convert, info, synthesize, evaluate, bench, train):
         command.add_parser(commands)
     return parser
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from samwise_ros.engine.preprocess import fitted_size
 from samwise_ros.model.segmenter import Prediction
+from samwise_ros.model.stages import stage
 from samwise_ros.types import Frame, FrameResult, Target, TrackedObject
 
 NUMBERS = ("score", "area", "left", "top", "right", "bottom", "x", "y")
@@ -60,7 +61,10 @@ def predictions_to_result(
     height_px, width_px = frame.rgb.shape[:2]
     if prediction is None:
         return FrameResult(frame, (), np.zeros((height_px, width_px), np.uint8))
-    packed = pack_result(prediction, side_px, height_px, width_px).cpu().numpy()
+    with stage("postprocess"):
+        on_device = pack_result(prediction, side_px, height_px, width_px)
+    with stage("copy back"):
+        packed = on_device.cpu().numpy()
     numbers, images = np.split(packed, [len(targets) * len(NUMBERS) * 8])
     labels, *bits = images.reshape(-1, height_px, width_px)
     objects = tuple(

@@ -13,6 +13,7 @@ from samwise_ros.engine.memory import MemoryBank
 from samwise_ros.engine.postprocess import predictions_to_result
 from samwise_ros.engine.preprocess import rgb_to_input
 from samwise_ros.errors import CommandError, ConfigError
+from samwise_ros.model.stages import stage
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.types import MAX_TEXT_CHARS, Frame, FrameResult, Target, text_key
 
@@ -168,12 +169,17 @@ class Tracker:
         if not targets:
             return [predictions_to_result(frame, (), None, side_px) for frame in frames]
 
-        images = torch.cat([rgb_to_input(frame.rgb, side_px, segmenter.device) for frame in frames])
-        fused = segmenter.fuse(segmenter.encode_images(images), list(self._texts.values()), bank.read())
+        with stage("preprocess"):
+            images = torch.cat([rgb_to_input(frame.rgb, side_px, segmenter.device) for frame in frames])
+        with stage("image encoder"):
+            encoded = segmenter.encode_images(images)
+        with stage("fusion"):
+            fused = segmenter.fuse(encoded, list(self._texts.values()), bank.read())
         results = []
         for index, frame in enumerate(frames):
             prediction = segmenter.decode(fused, index, bank.read())
-            bank.write(prediction.remember)
+            with stage("remember"):
+                bank.write(prediction.remember)
             results.append(predictions_to_result(frame, targets, prediction, side_px))
         return results
 

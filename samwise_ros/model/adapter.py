@@ -172,14 +172,14 @@ class CrossModalTemporalAdapter(nn.Module):
         new = window[:, window.shape[1] - queries :]
         return new if self.temporal is None else new + self.temporal(window, queries)
 
-    def exchange(self, x: Tensor, scene: Tensor, text: Tensor, text_padding: Tensor) -> tuple[Tensor, Tensor]:
+    def exchange(self, x: Tensor, scene: Tensor, text: Tensor, text_padding: Tensor | None) -> tuple[Tensor, Tensor]:
         """Let frames and text attend to each other.
 
         Args:
             x: (R, q, h, w, A) from `look_back`; R is B, or 1 where all texts look at the same frames.
             scene: (R, h, w, A) mean of the window.
             text: (B, L, D) tokens.
-            text_padding: (B, L) bool, True where a token is padding.
+            text_padding: (B, L) bool, True where a token is padding; None where none is.
 
         Returns:
             (B, q, h, w, C) to add to those frames' stage maps and (B, L, D) to add to the tokens.

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from samwise_ros.config import ModelConfig
 from samwise_ros.model.adapter import CrossModalTemporalAdapter
 from samwise_ros.model.sam2_bridge import Sam2
-from samwise_ros.model.sam2_steps import embed_patches, run_stage
+from samwise_ros.model.sam2_steps import Tables, embed_patches, run_stage
 from samwise_ros.model.text import TextEncoder
 
 PATCH_SIDES = (8, 4, 2)
@@ -49,10 +49,17 @@ class EncodedText:
 
     Attributes:
         tokens: (B, L, D).
-        padding: (B, L) bool, True where a token is padding.
+        padding: (B, L) bool, True where a token is padding; None where none is.
     """
 
     tokens: Tensor
+    padding: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedText(EncodedText):
+    """Expressions whose padding is marked, even where there is none."""
+
     padding: Tensor
 
 
@@ -105,19 +112,25 @@ def build_adapters(config: ModelConfig) -> nn.ModuleList:
 def stack_texts(texts: Sequence[EncodedText]) -> EncodedText:
     """Make one batch of several, padded to the longest."""
     longest = max(text.tokens.shape[1] for text in texts)
-    tokens, padding = [], []
-    for text in texts:
-        missing = longest - text.tokens.shape[1]
-        tokens.append(F.pad(text.tokens, (0, 0, 0, missing)))
-        padding.append(F.pad(text.padding, (0, missing), value=True))
-    return EncodedText(torch.cat(tokens), torch.cat(padding))
+    if all(text.padding is None and text.tokens.shape[1] == longest for text in texts):
+        return EncodedText(torch.cat([text.tokens for text in texts]), None)
+    padded = [pad_text(text, longest) for text in texts]
+    return EncodedText(torch.cat([text.tokens for text in padded]), torch.cat([text.padding for text in padded]))
 
 
-def encode_images(sam: Sam2, adapters: nn.ModuleList, images: Tensor) -> EncodedImages:
+def pad_text(text: EncodedText, tokens: int) -> PaddedText:
+    """Pad expressions to a number of tokens that is not smaller than theirs, and mark what is padding."""
+    missing = tokens - text.tokens.shape[1]
+    own = text.tokens.new_zeros(text.tokens.shape[:2], dtype=torch.bool) if text.padding is None else text.padding
+    return PaddedText(F.pad(text.tokens, (0, 0, 0, missing)), F.pad(own, (0, missing), value=True))
+
+
+def encode_images(sam: Sam2, tables: Tables, adapters: nn.ModuleList, images: Tensor) -> EncodedImages:
     """Run all that does not depend on any text.
 
     Args:
         sam: holds the backbone.
+        tables: of the image's size.
         adapters: the three adapters.
         images: (R, T, 3, S, S) normalised.
 
@@ -125,7 +138,7 @@ def encode_images(sam: Sam2, adapters: nn.ModuleList, images: Tensor) -> Encoded
         The first two stages' maps.
     """
     clips = images.shape[:2]
-    stage0 = run_stage(sam, 0, embed_patches(sam, images.flatten(0, 1)))
+    stage0 = run_stage(sam, 0, embed_patches(sam, tables, images.flatten(0, 1)))
     stage1 = run_stage(sam, 1, stage0)
     reduced = _adapter(adapters, 0).reduce(stage1)
     return EncodedImages(stage0.unflatten(0, clips), stage1.unflatten(0, clips), reduced.unflatten(0, clips))
@@ -198,14 +211,15 @@ def _look_back(
     Returns:
         (B, q, h, w, A) and the windows' means (B, h, w, A); one row each where R = 1 and all lengths are equal.
     """
+    if len(set(lengths)) == 1:
+        window = window[:, window.shape[1] - lengths[0] :]
+        return adapter.look_back(window, queries), window.mean(1)
     seen: dict[int, tuple[Tensor, Tensor]] = {}
     for length in sorted(set(lengths)):
         part = window[:, window.shape[1] - length :]
         if len(window) > 1:
             part = part[[row for row, own in enumerate(lengths) if own == length]]
         seen[length] = adapter.look_back(part, queries), part.mean(1)
-    if len(seen) == 1:
-        return seen[lengths[0]]
     # Each target takes its row of its group, in the targets' order.
     place = [0 if len(window) == 1 else lengths[:row].count(length) for row, length in enumerate(lengths)]
     x, scene = (

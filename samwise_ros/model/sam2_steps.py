@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from samwise_ros.model.memory_attention import MemoryTables, make_memory_tables
 from samwise_ros.model.sam2_bridge import Sam2
 
 NO_OBJECT_LOGIT = -1024.0
@@ -53,20 +54,49 @@ class Decoded:
     iou: Tensor
 
 
-def embed_patches(sam: Sam2, images: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All of the network that depends on the image's size alone: made once, used for every frame.
+
+    Attributes:
+        patch_position: (1, S/4, S/4, C1), what is added to the backbone's patches.
+        decoder_position: (1, h*w, C), position of the top-level cells for the mask decoder.
+        memory: for the memory attention.
+    """
+
+    patch_position: Tensor
+    decoder_position: Tensor
+    memory: MemoryTables
+
+    def to(self, dtype: torch.dtype) -> Tables:
+        """The same in another precision, but for angles."""
+        return Tables(self.patch_position.to(dtype), self.decoder_position.to(dtype), self.memory.to(dtype))
+
+
+def make_tables(sam: Sam2) -> Tables:
+    """Make the tables for the image size that the network is set to; gradients flow through them."""
+    side = sam.image_size // 4
+    decoder_position: Tensor = sam.sam_prompt_encoder.get_dense_pe().flatten(2).transpose(1, 2)
+    return Tables(
+        patch_position=sam.image_encoder.trunk._get_pos_embed((side, side)),
+        decoder_position=decoder_position.to(sam.no_mem_embed.dtype),
+        memory=make_memory_tables(sam),
+    )
+
+
+def embed_patches(sam: Sam2, tables: Tables, images: Tensor) -> Tensor:
     """Cut images into the backbone's patches.
 
     Args:
         sam: the network.
+        tables: from `make_tables`.
         images: (N, 3, S, S) normalised.
 
     Returns:
         (N, S/4, S/4, C1), channels last as the backbone's blocks take them.
     """
-    trunk = sam.image_encoder.trunk
-    x: Tensor = trunk.patch_embed(images)
-    position: Tensor = trunk._get_pos_embed(x.shape[1:3])
-    return x + position
+    x: Tensor = sam.image_encoder.trunk.patch_embed(images)
+    return x + tables.patch_position
 
 
 def run_stage(sam: Sam2, stage: int, x: Tensor) -> Tensor:
@@ -99,11 +129,18 @@ def run_neck(sam: Sam2, stages: Sequence[Tensor]) -> list[Features]:
 
     Returns:
         For each of the T frames the levels of strides 4, 8 and 16.
+
+    Source: `sam2.modeling.backbones.image_encoder.FpnNeck`.
+
+    Differs: makes no position embeddings, which the tables hold.
     """
-    # The neck adds the coarser levels to the finer ones at strides 32 and 16 only, so rows need not agree elsewhere.
-    levels, _ = sam.image_encoder.neck([stage.flatten(0, 1) for stage in stages])
-    decoder = sam.sam_mask_decoder
-    maps = (decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2])
+    coarse_first, decoder = sam.image_encoder.neck.convs, sam.sam_mask_decoder
+    level4, level8, level16, level32 = (
+        conv(stage.flatten(0, 1)) for conv, stage in zip(reversed(coarse_first), stages, strict=True)
+    )
+    # Only here one level is added to another, so that rows need not agree elsewhere.
+    top = level16 + F.interpolate(level32, scale_factor=2.0, mode="nearest")
+    maps = (decoder.conv_s0(level4), decoder.conv_s1(level8), top)
     per_frame = zip(
         *(level.unflatten(0, stage.shape[:2]).unbind(1) for level, stage in zip(maps, stages, strict=False)),
         strict=True,
@@ -125,46 +162,12 @@ def add_no_memory(sam: Sam2, top: Tensor) -> Tensor:
     return top + no_memory
 
 
-def read_memory(sam: Sam2, top: Tensor, maps: Tensor, pointers: Tensor) -> Tensor:
-    """Let a frame's top-level features attend to what past frames left.
-
-    Args:
-        sam: the network.
-        top: (N, C, h, w).
-        maps: (N, K, M, h, w) memory maps of the last K = 1..6 frames, oldest first.
-        pointers: (N, P, C) object pointers of the last P = 1..15 frames, oldest first.
-
-    Returns:
-        (N, C, h, w).
-    """
-    n, c, h, w = top.shape
-    frames, memory_width = maps.shape[1:3]
-    curr = top.flatten(2).permute(2, 0, 1)
-    curr_pos = sam.image_encoder.neck.position_encoding(top).to(top.dtype).flatten(2).permute(2, 0, 1)
-
-    map_pos = sam.memory_encoder.position_encoding(maps[:, 0]).to(top.dtype).flatten(2).permute(2, 0, 1)
-    # The newest frame has SAM 2's temporal embedding 0, the oldest `frames - 1`.
-    distance = sam.maskmem_tpos_enc[:frames].flip(0)[:, 0, 0]
-    map_pos = (map_pos + distance[:, None, None]).flatten(0, 1)
-    map_tokens = maps.flatten(3).permute(1, 3, 0, 2).flatten(0, 1)
-
-    pointer_tokens = pointers.flip(1).reshape(n, -1, memory_width).transpose(0, 1)
-    memory_pos = torch.cat((map_pos, torch.zeros_like(pointer_tokens)))
-    fused: Tensor = sam.memory_attention(
-        curr=curr,
-        curr_pos=curr_pos,
-        memory=torch.cat((map_tokens, pointer_tokens)),
-        memory_pos=memory_pos,
-        num_obj_ptr_tokens=pointer_tokens.shape[0],
-    )
-    return fused.permute(1, 2, 0).reshape(n, c, h, w)
-
-
-def decode_mask(sam: Sam2, features: Features, conditioned: Tensor, prompt: Tensor) -> Decoded:
+def decode_mask(sam: Sam2, tables: Tables, features: Features, conditioned: Tensor, prompt: Tensor) -> Decoded:
     """Decode one mask per image from one prompt token.
 
     Args:
         sam: the network.
+        tables: from `make_tables`.
         features: its high-resolution levels are used.
         conditioned: (N, C, h, w) top-level features after the memory.
         prompt: (N, C) the sparse prompt token made of the text.
@@ -187,14 +190,15 @@ def decode_mask(sam: Sam2, features: Features, conditioned: Tensor, prompt: Tens
     tokens = torch.cat((torch.cat(learned).expand(n, -1, -1), prompt[:, None]), 1)
 
     source = conditioned + prompts.no_mask_embed.weight.reshape(1, -1, 1, 1)
-    position = prompts.get_dense_pe().expand(n, -1, -1, -1).flatten(2).transpose(1, 2)
     queries, keys = tokens, source.flatten(2).transpose(1, 2)
     early = queries
     for index, layer in enumerate(decoder.transformer.layers):
-        queries, keys = layer(queries=queries, keys=keys, query_pe=tokens, key_pe=position)
+        queries, keys = layer(queries=queries, keys=keys, query_pe=tokens, key_pe=tables.decoder_position)
         if index == 0:
             early = queries
-    attended = decoder.transformer.final_attn_token_to_image(q=queries + tokens, k=keys + position, v=keys)
+    attended = decoder.transformer.final_attn_token_to_image(
+        q=queries + tokens, k=keys + tables.decoder_position, v=keys
+    )
     queries = decoder.transformer.norm_final_attn(queries + attended)
 
     first = 1 if decoder.pred_obj_scores else 0
@@ -257,6 +261,7 @@ def write_memory(sam: Sam2, top: Tensor, mask_logits: Tensor) -> Tensor:
     Returns:
         (N, M, h, w).
     """
-    mask = torch.sigmoid(mask_logits) * 20.0 - 10.0
-    encoded: dict[str, Tensor] = sam.memory_encoder(top, mask.to(top.dtype), skip_mask_sigmoid=True)
-    return encoded["vision_features"]
+    encoder = sam.memory_encoder
+    mask = (torch.sigmoid(mask_logits) * 20.0 - 10.0).to(top.dtype)
+    encoded: Tensor = encoder.out_proj(encoder.fuser(encoder.pix_feat_proj(top) + encoder.mask_downsampler(mask)))
+    return encoded

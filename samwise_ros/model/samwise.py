@@ -19,8 +19,10 @@ from samwise_ros.model import fusion, sam2_bridge
 from samwise_ros.model import sam2_steps as steps
 from samwise_ros.model.cme import ConditionalMemoryEncoder
 from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows
+from samwise_ros.model.memory_attention import read_memory
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS
-from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT, Decoded, Features
+from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT, Decoded, Features, Tables
+from samwise_ros.model.stages import stage
 from samwise_ros.model.text import PAD_ID, TextEncoder
 
 CME_WINDOW = 4
@@ -121,16 +123,20 @@ class Samwise(nn.Module):
         self.config = replace(self.config, image_side_px=side_px)
         sam2_bridge.set_image_side(self.sam, side_px)
 
+    def make_tables(self) -> Tables:
+        """All that depends on the image's size alone; to be made anew where the size or the weights change."""
+        return steps.make_tables(self.sam)
+
     def encode_text(self, ids: Tensor) -> EncodedText:
         """Run the text layers that no image reaches.
 
         Args:
-            ids: (B, L) int64 token ids, padded with `PAD_ID`.
+            ids: (B, L) int64 token ids, padded with `PAD_ID`; one expression alone has no padding.
 
         Returns:
             The tokens before adapter 0.
         """
-        padding = ids == PAD_ID
+        padding = None if len(ids) == 1 else ids == PAD_ID
         tokens = self.text_encoder.run_layers(self.text_encoder.embed(ids), padding, 0, self.config.text.cuts[1])
         return EncodedText(tokens, padding)
 
@@ -143,14 +149,14 @@ class Samwise(nn.Module):
         Returns:
             The maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
         """
-        maps = [steps.run_stage(self.sam, 0, steps.embed_patches(self.sam, images))]
-        for stage in (1, 2, 3):
-            maps.append(steps.run_stage(self.sam, stage, maps[-1]))
+        maps = [steps.run_stage(self.sam, 0, steps.embed_patches(self.sam, self.make_tables(), images))]
+        for number in (1, 2, 3):
+            maps.append(steps.run_stage(self.sam, number, maps[-1]))
         return [level.permute(0, 3, 1, 2) for level in maps[1:]]
 
-    def encode_images(self, images: Tensor) -> EncodedImages:
+    def encode_images(self, images: Tensor, tables: Tables) -> EncodedImages:
         """Run all that no text reaches on (R, T, 3, S, S) normalised images; see `fusion.encode_images`."""
-        return fusion.encode_images(self.sam, self.adapters, images)
+        return fusion.encode_images(self.sam, tables, self.adapters, images)
 
     def fuse(self, images: EncodedImages, text: EncodedText, windows: Windows | None = None) -> Fused:
         """Run the rest of both encoders; see `fusion.fuse`."""
@@ -160,24 +166,36 @@ class Samwise(nn.Module):
         """The levels that the decoder uses, for each of the T frames."""
         return steps.run_neck(self.sam, fused.stages)
 
-    def track(self, features: Features, text_state: Tensor, memory: Memory | None) -> Tracked:
+    def track(self, features: Features, text_state: Tensor, memory: Memory | None, tables: Tables) -> Tracked:
         """Decode one frame and encode what it leaves.
 
         Args:
             features: of B targets.
             text_state: (B, D).
             memory: what past frames left; None where this is the first frame of all targets.
+            tables: from `make_tables`.
 
         Returns:
             The frame's predictions and memory entry. The published mask is never changed by the Conditional Memory
             Encoder, only the memory.
         """
         prompt = self.project_text(text_state)
-        decoded = steps.decode_mask(self.sam, features, self._read_memory(features.top, memory), prompt)
-        mask_logits = self._hide_absent(decoded)
-        pointer = steps.object_pointer(self.sam, decoded)
+        with stage("memory read"):
+            conditioned = self._read_memory(features.top, memory, tables)
+        with stage("decode"):
+            decoded = steps.decode_mask(self.sam, tables, features, conditioned, prompt)
+            mask_logits = self._hide_absent(decoded)
+            pointer = steps.object_pointer(self.sam, decoded)
+        with stage("memory check"):
+            check = self._check_memory(features, prompt, pointer, memory, tables)
+        with stage("memory write"):
+            switched, memory_logits = self._choose_memory(mask_logits, check)
+            memory_map = steps.write_memory(self.sam, features.top, memory_logits)
+        return Tracked(decoded, mask_logits, pointer, memory_map, check, switched)
+
+    def _choose_memory(self, mask_logits: Tensor, check: Check | None) -> tuple[Tensor, Tensor]:
+        """Which targets' memory is switched (B,), and the mask logits to remember (B, 1, S, S)."""
         memory_logits = steps.high_resolution(self.sam, mask_logits)
-        check = self._check_memory(features, prompt, pointer, memory)
         if check is None or self.training:
             switched = torch.zeros(mask_logits.shape[0], dtype=torch.bool, device=mask_logits.device)
         else:
@@ -185,8 +203,7 @@ class Samwise(nn.Module):
             other = steps.high_resolution(self.sam, self._hide_absent(check.memoryless))
             take = switched[:, None, None, None] & (other > 0)
             memory_logits = torch.where(take, 10 * other, memory_logits)
-        memory_map = steps.write_memory(self.sam, features.top, memory_logits)
-        return Tracked(decoded, mask_logits, pointer, memory_map, check, switched)
+        return switched, memory_logits
 
     def forward(self, images: Tensor, ids: Tensor) -> Clip:
         """Run whole clips from their first frame, all T frames in one window.
@@ -200,43 +217,49 @@ class Samwise(nn.Module):
             T frames of predictions. In training mode masks are not hidden by the object score and the memory is
             never switched, as in the reference.
         """
-        encoded = self.encode_images(images).repeat(len(ids) // len(images))
+        tables = self.make_tables()
+        encoded = self.encode_images(images, tables).repeat(len(ids) // len(images))
         fused = self.fuse(encoded, self.encode_text(ids))
         tracked: list[Tracked] = []
         for features in self.features(fused):
-            tracked.append(self.track(features, fused.text_state, _memory_of(tracked)))
+            tracked.append(self.track(features, fused.text_state, _memory_of(tracked), tables))
         return Clip(fused, tracked)
 
-    def _read_memory(self, top: Tensor, memory: Memory | None) -> Tensor:
+    def _read_memory(self, top: Tensor, memory: Memory | None, tables: Tables) -> Tensor:
         """Condition top-level features (B, C, h, w) on each target's memory; one pass for each length of memory."""
         if memory is None:
             return steps.add_no_memory(self.sam, top)
         lengths = [min(age, MEMORY_POINTERS) for age in memory.ages]
         if len(set(lengths)) == 1:
-            return self._read_frames(top, memory.maps, memory.pointers, lengths[0])
+            return self._read_frames(top, memory.maps, memory.pointers, lengths[0], tables)
         conditioned = torch.empty_like(top)
         for length in set(lengths):
             rows = [row for row, own in enumerate(lengths) if own == length]
-            conditioned[rows] = self._read_frames(top[rows], memory.maps[rows], memory.pointers[rows], length)
+            conditioned[rows] = self._read_frames(top[rows], memory.maps[rows], memory.pointers[rows], length, tables)
         return conditioned
 
-    def _read_frames(self, top: Tensor, maps: Tensor, pointers: Tensor, length: int) -> Tensor:
+    def _read_frames(self, top: Tensor, maps: Tensor, pointers: Tensor, length: int, tables: Tables) -> Tensor:
         """Condition features on the last `length` pointers and as many of the maps as there are."""
         if length == 0:
             return steps.add_no_memory(self.sam, top)
-        return steps.read_memory(self.sam, top, maps[:, -min(length, MEMORY_FRAMES) :], pointers[:, -length:])
+        maps, pointers = maps[:, -min(length, MEMORY_FRAMES) :], pointers[:, -length:]
+        return read_memory(self.sam, tables.memory, top, maps, pointers)
 
-    def _check_memory(self, features: Features, prompt: Tensor, pointer: Tensor, memory: Memory | None) -> Check | None:
+    def _check_memory(
+        self, features: Features, prompt: Tensor, pointer: Tensor, memory: Memory | None, tables: Tables
+    ) -> Check | None:
         """Ask the Conditional Memory Encoder where it is due for any target.
 
         Source: reference implementation: `t - last_switch >= window - 1 and t > window`.
         """
         if self.cme is None or memory is None or max(memory.ages) <= CME_WINDOW:
             return None
-        old_enough = torch.tensor([age > CME_WINDOW for age in memory.ages], device=prompt.device)
-        memoryless = steps.decode_mask(self.sam, features, steps.add_no_memory(self.sam, features.top), prompt)
+        due = ~memory.switched.any(1)
+        if min(memory.ages) <= CME_WINDOW:
+            due &= torch.tensor([age > CME_WINDOW for age in memory.ages], device=prompt.device)
+        memoryless = steps.decode_mask(self.sam, tables, features, steps.add_no_memory(self.sam, features.top), prompt)
         logits = self.cme(pointer.detach(), memoryless.early_token.detach())
-        return Check(old_enough & ~memory.switched.any(1), logits, memoryless)
+        return Check(due, logits, memoryless)
 
     def _hide_absent(self, decoded: Decoded) -> Tensor:
         """Mask logits with the object score applied: (B, 1, S/4, S/4)."""

@@ -50,6 +50,7 @@ class SamwiseSegmenter:
         network: in evaluation mode, on its device.
         tokenizer: gives the token ids that the network was trained on.
         mode: "stream" (causal, an answer for every frame at once) or "clip" (windows of 8 frames, as published).
+        dtype: the network is brought to this precision, in place.
 
     Source: SAMWISE, inference of the reference implementation.
 
@@ -57,8 +58,13 @@ class SamwiseSegmenter:
     modes are equal.
     """
 
-    def __init__(self, network: Samwise, tokenizer: Tokenizer, mode: Mode = "stream") -> None:
-        self.network = network
+    def __init__(
+        self, network: Samwise, tokenizer: Tokenizer, mode: Mode = "stream", dtype: torch.dtype = torch.float32
+    ) -> None:
+        with torch.inference_mode():
+            # In float32, whatever comes later: half precision cannot tell neighbouring places from one another.
+            self._tables = network.float().make_tables().to(dtype)
+        self.network = network.to(dtype)
         self.tokenizer = tokenizer
         self.mode = mode
 
@@ -94,7 +100,7 @@ class SamwiseSegmenter:
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:
         """Run all that no text reaches, on normalised images (T, 3, S, S)."""
-        return self.network.encode_images(images[None])
+        return self.network.encode_images(images[None].to(self._tables.patch_position.dtype), self._tables)
 
     @torch.inference_mode()
     def fuse(self, images: EncodedImages, texts: Sequence[EncodedText], past: Past) -> FusedFrames:
@@ -132,7 +138,7 @@ class SamwiseSegmenter:
         alone = self.mode == "clip" and len(frames.features) == 1
         if past.tensors and not alone:
             memory = Memory(past.ages, past.tensors["map"], past.tensors["pointer"], past.tensors["switched"])
-        tracked = self.network.track(frames.features[index], frames.fused.text_state, memory)
+        tracked = self.network.track(frames.features[index], frames.fused.text_state, memory, self._tables)
         remember = {"map": tracked.memory_map, "pointer": tracked.pointer, "switched": tracked.switched}
         if self.mode == "stream":
             remember |= {name: new[:, index] for name, new in zip(ADAPTERS, frames.fused.reduced, strict=True)}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -28,19 +27,18 @@ from samwise_ros.data.synthetic import Clip, World
 from samwise_ros.data.video import open_footage
 from samwise_ros.errors import ConfigError, SamwiseError
 from samwise_ros.model.build import find_device
+from samwise_ros.ros.children import CAMERA_MODULE, NODE_MODULE, child_node
 from samwise_ros.ros.command import Action, parse_command
 from samwise_ros.ros.domain import reserve_domain_id
 from samwise_ros.ros.recorder import Recorder
 from samwise_ros.ros.report import FILES, Part, Report, Summary, table, verdict
 
-NODE_MODULE, CAMERA_MODULE = "samwise_ros.ros.node", "samwise_ros.ros.synthetic_camera"
 WIDTH_PX, HEIGHT_PX = 640, 480
 _NODE_TIMEOUT_S = 180.0
 _STALL_TIMEOUT_S = 60.0
 _FILMING_S_PER_FRAME = 5.0
 """Ten times what a slow core takes."""
 _MAX_PLANNED_FRAMES = 60
-_EXIT_TIMEOUT_S = 15.0
 
 
 class DemoError(SamwiseError):
@@ -115,14 +113,14 @@ def run_demo(options: argparse.Namespace) -> tuple[Summary, str]:
         report = Report(options.out, parts, options.rate)
         stack.callback(report.close)
         recorder, spin_once = stack.enter_context(_recorder(report, has_truth=options.video is None))
-        processes = {"node": stack.enter_context(_process(NODE_MODULE, _node_params(options)))}
+        processes = {"node": stack.enter_context(child_node(NODE_MODULE, _node_params(options)))}
         has_tried = partial(_has_tried, recorder)
         _wait_for("the node", has_tried, spin_once, processes, _NODE_TIMEOUT_S)
         if not recorder.hears_node:
             raise DemoError("the node could not be configured: see its message above")
         recorder.say(f"follow {parts[0].text}")
         frames = parts[-1].stop
-        processes["camera"] = stack.enter_context(_process(CAMERA_MODULE, _camera_params(options, frames)))
+        processes["camera"] = stack.enter_context(child_node(CAMERA_MODULE, _camera_params(options, frames)))
         patience_s = _STALL_TIMEOUT_S + (0 if options.video else _FILMING_S_PER_FRAME * frames)
         _wait_for("the first image", lambda: recorder.published > 0, spin_once, processes, patience_s)
         _follow_film(parts, recorder, spin_once, processes)
@@ -296,24 +294,6 @@ def _recorder(report: Report, *, has_truth: bool) -> Iterator[tuple[Recorder, Ca
     finally:
         executor.shutdown()
         rclpy.try_shutdown()
-
-
-@contextlib.contextmanager
-def _process(module: str, params: dict[str, object]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a node's module as a process of its own, and end it for certain."""
-    command = [sys.executable, "-m", module, "--ros-args"]
-    for name, value in params.items():
-        command += ["-p", f"{name}:={json.dumps(value)}"]
-    process = subprocess.Popen(command)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(_EXIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":

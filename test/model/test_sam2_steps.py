@@ -9,7 +9,7 @@ from samwise_ros.model.samwise import Samwise
 def test_stages_and_neck_equal_the_image_encoder(network: Samwise):
     images = torch.randn(2, 3, 128, 128)
     whole = network.sam.image_encoder(images)["backbone_fpn"]
-    x, stages = steps.embed_patches(network.sam, images), []
+    x, stages = steps.embed_patches(network.sam, network.make_tables(), images), []
     for stage in range(4):
         x = steps.run_stage(network.sam, stage, x)
         stages.append(x.permute(0, 3, 1, 2)[:, None])
@@ -35,7 +35,7 @@ def test_decoder_equals_sam2_with_an_empty_point(network: Samwise):
         repeat_image=False,
         high_res_features=[features.stride4, features.stride8],
     )
-    decoded = steps.decode_mask(sam, features, features.top, prompt)
+    decoded = steps.decode_mask(sam, network.make_tables(), features, features.top, prompt)
     assert torch.allclose(decoded.mask_logits, masks, atol=1e-4)
     assert torch.allclose(decoded.iou, iou, atol=1e-5)
     assert torch.allclose(decoded.mask_token, tokens[:, 0], atol=1e-5)
@@ -50,16 +50,6 @@ def test_neck_gives_the_frames_of_each_clip(network: Samwise):
     (alone,) = steps.run_neck(network.sam, [stage[1:, 2:] for stage in stages])
     for level in ("stride4", "stride8", "top"):
         assert torch.allclose(getattr(frames[2], level)[1:], getattr(alone, level), atol=1e-5), level
-
-
-def test_reading_memory_depends_on_the_order_of_maps_and_not_of_pointers(network: Samwise):
-    top, maps, pointers = torch.randn(2, 64, 8, 8), torch.randn(2, 3, 16, 8, 8), torch.randn(2, 4, 64)
-    read = steps.read_memory(network.sam, top, maps, pointers)
-    assert not torch.allclose(steps.read_memory(network.sam, top, maps.flip(1), pointers), read, atol=1e-4)
-    # Pointers carry no time in SAMWISE's configuration.
-    assert torch.allclose(steps.read_memory(network.sam, top, maps, pointers.flip(1)), read, atol=1e-5)
-    alone = steps.read_memory(network.sam, top[1:], maps[1:], pointers[1:])
-    assert torch.allclose(read[1:], alone, atol=1e-5)
 
 
 def test_absent_object_has_the_learned_pointer(network: Samwise):

@@ -37,7 +37,9 @@ def test_text_and_memory_reach_the_mask(network: Samwise):
 def frame(network: Samwise):
     """Features and sentence vector of one frame."""
     with torch.inference_mode():
-        fused = network.fuse(network.encode_images(torch.randn(1, 1, 3, 128, 128)), network.encode_text(IDS[1:]))
+        fused = network.fuse(
+            network.encode_images(torch.randn(1, 1, 3, 128, 128), network.make_tables()), network.encode_text(IDS[1:])
+        )
         return network.features(fused)[0], fused.text_state
 
 
@@ -47,10 +49,10 @@ def memory_of_age(age: int, switched: tuple[bool, bool] = (False, False)) -> Mem
 
 @torch.inference_mode()
 def test_memory_is_checked_after_four_frames_and_not_soon_after_a_switch(network: Samwise, frame):
-    checks = [network.track(*frame, memory_of_age(age)).check for age in range(1, 8)]
+    checks = [network.track(*frame, memory_of_age(age), network.make_tables()).check for age in range(1, 8)]
     assert [check is not None for check in checks] == [age > CME_WINDOW for age in range(1, 8)]
     for switched, due in (((True, False), False), ((False, True), False), ((False, False), True)):
-        assert network.track(*frame, memory_of_age(9, switched)).check.due.tolist() == [due]
+        assert network.track(*frame, memory_of_age(9, switched), network.make_tables()).check.due.tolist() == [due]
 
 
 @torch.inference_mode()
@@ -61,14 +63,16 @@ def test_a_switch_changes_the_memory_and_not_the_mask(network: Samwise, frame, m
     for switch in (False, True):
         bias = torch.tensor([0.0, 99.0 if switch else -99.0])
         monkeypatch.setattr(network.cme.head.bias, "data", bias)
-        results[switch] = network.track(*frame, memory)
+        results[switch] = network.track(*frame, memory, network.make_tables())
         assert results[switch].switched.tolist() == [switch]
     assert (results[True].check.memoryless.mask_logits > 0).any()
     assert torch.equal(results[False].mask_logits, results[True].mask_logits)
     assert torch.equal(results[False].pointer, results[True].pointer)
     assert not torch.allclose(results[False].memory_map, results[True].memory_map, atol=1e-4)
     # A switch has to settle before the next.
-    assert network.track(*frame, replace(memory, switched=torch.tensor([[False, True]]))).switched.tolist() == [False]
+    assert network.track(
+        *frame, replace(memory, switched=torch.tensor([[False, True]])), network.make_tables()
+    ).switched.tolist() == [False]
 
 
 @torch.inference_mode()
@@ -85,7 +89,7 @@ def test_without_the_optional_parts_it_runs_and_takes_the_object_for_granted(net
 @torch.inference_mode()
 def test_object_out_of_view_has_no_mask(network: Samwise, frame, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(network.sam.sam_mask_decoder.pred_obj_score_head.layers[2].bias, "data", torch.tensor([-99.0]))
-    tracked = network.track(*frame, None)
+    tracked = network.track(*frame, None, network.make_tables())
     assert (tracked.mask_logits == NO_OBJECT_LOGIT).all()
     assert torch.equal(tracked.pointer, network.sam.no_obj_ptr)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from samwise_ros.config import preset
 from samwise_ros.engine.memory import MemoryBank
 from samwise_ros.engine.preprocess import rgb_to_input
 from samwise_ros.engine.tracker import Tracker
@@ -17,8 +17,7 @@ from samwise_ros.model import sam2_steps as steps
 from samwise_ros.model.samwise import Memory, Samwise
 from samwise_ros.model.samwise_segmenter import FusedFrames, SamwiseSegmenter
 from samwise_ros.model.segmenter import Past, Prediction, Ring
-from samwise_ros.model.text import load_tokenizer, tokenize
-from samwise_ros.training.tokens import train_tokenizer
+from samwise_ros.model.text import tokenize
 from samwise_ros.types import Frame
 
 TEXTS = ("the red ball", "the mug", "the second mug on the left of it")
@@ -42,10 +41,8 @@ class Recorder(SamwiseSegmenter):
 
 
 @pytest.fixture(scope="module")
-def segmenter(network: Samwise, tmp_path_factory: pytest.TempPathFactory) -> SamwiseSegmenter:
-    path = tmp_path_factory.mktemp("tokens") / "tokenizer.json"
-    train_tokenizer([*TEXTS] * 5, 300, path)
-    return SamwiseSegmenter(network, load_tokenizer(path, preset("compact").text))
+def segmenter(network: Samwise, tokenizer: Tokenizer) -> SamwiseSegmenter:
+    return SamwiseSegmenter(network, tokenizer)
 
 
 @pytest.fixture
@@ -90,7 +87,7 @@ def plain_stream(network: Samwise, images: Sequence[Tensor], ids: Tensor) -> Ite
     maps, pointers, last_switch = [], [], 0
     for t, image in enumerate(images):
         text = network.encode_text(ids)
-        encoded = network.encode_images(image[None])
+        encoded = network.encode_images(image[None], network.make_tables())
         vision, tokens = encoded.stage1[0], text.tokens
         stages = [encoded.stage0.permute(0, 1, 4, 2, 3)]
         for k, adapter in enumerate(network.adapters):
@@ -110,7 +107,7 @@ def plain_stream(network: Samwise, images: Sequence[Tensor], ids: Tensor) -> Ite
         if t:
             settling = not t - last_switch >= 3
             memory = Memory((t,), torch.stack(maps[-6:], 1), torch.stack(pointers[-15:], 1), torch.tensor([[settling]]))
-        tracked = network.track(features, tokens[:, 0], memory)
+        tracked = network.track(features, tokens[:, 0], memory, network.make_tables())
         if tracked.switched.item():
             last_switch = t
         maps.append(tracked.memory_map)

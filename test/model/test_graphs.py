@@ -1,0 +1,121 @@
+"""Captured steps: same answers, and nothing in a step that could not be captured. CUDA's part is tested on a GPU."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from samwise_ros.engine.tracker import Tracker
+from samwise_ros.model import graphs
+from samwise_ros.model.graphs import GRAPHED_TARGETS, GraphedSegmenter
+from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
+from samwise_ros.model.segmenter import Prediction
+from samwise_ros.types import Frame, FrameResult
+
+
+class Replayed:
+    """What a CUDA graph does, by running the step again: reads the same inputs, fills the same outputs."""
+
+    def __init__(self, run: Callable[[], Prediction], fits: int) -> None:
+        self.run, self.outputs, self.replays = run, run(), 0
+        if len(self.outputs.mask_logits) > fits:
+            raise torch.OutOfMemoryError
+
+    def replay(self) -> None:
+        self.replays += 1
+        again = self.run()
+        self.outputs.mask_logits.copy_(again.mask_logits)
+        self.outputs.score_logits.copy_(again.score_logits)
+        for name, tensor in self.outputs.remember.items():
+            tensor.copy_(again.remember[name])
+
+
+class Capture:
+    """Keeps the steps that it captures; up to `fits` targets find room."""
+
+    def __init__(self, fits: int = GRAPHED_TARGETS) -> None:
+        self.fits = fits
+        self.steps: list[Replayed] = []
+
+    @torch.inference_mode()
+    def __call__(self, run: Callable[[], Prediction]) -> tuple[Replayed, Prediction]:
+        self.steps.append(Replayed(run, self.fits))
+        return self.steps[-1], self.steps[-1].outputs
+
+    @property
+    def replays(self) -> list[int]:
+        return [step.replays for step in self.steps[: self.fits]]
+
+
+@pytest.fixture
+def plain(network: Samwise, tokenizer) -> SamwiseSegmenter:
+    return SamwiseSegmenter(network, tokenizer)
+
+
+@pytest.fixture
+def frames() -> list[Frame]:
+    rng = np.random.default_rng(0)
+    return [Frame(rng.integers(0, 256, (96, 128, 3), np.uint8)) for _ in range(36)]
+
+
+def follow(tracker: Tracker, frames: list[Frame]) -> list[FrameResult]:
+    """One target for 20 frames, then a second one, whose memory needs 15 to fill up."""
+    tracker.add("the red ball")
+    results = [tracker.step(frame) for frame in frames[:20]]
+    tracker.add("the mug on the left of the second ball")
+    return results + [tracker.step(frame) for frame in frames[20:]]
+
+
+def assert_equal(ours: list[FrameResult], expected: list[FrameResult]) -> None:
+    for one, other in zip(ours, expected, strict=True):
+        assert [found.score for found in one.objects] == pytest.approx(
+            [found.score for found in other.objects], abs=1e-4
+        )
+        assert np.mean(one.labels != other.labels) < 1e-3
+
+
+def test_usual_steps_are_replayed_and_answer_the_same(plain: SamwiseSegmenter, frames: list[Frame]):
+    capture = Capture()
+    graphed = GraphedSegmenter(plain, capture)
+    assert_equal(follow(Tracker(graphed), frames), follow(Tracker(plain), frames))
+    # 5 of the first 20 frames find a full memory, and one of the 16 with two targets.
+    assert capture.replays == [5, 1, 0, 0]
+
+
+def test_long_expressions_run_as_they_are(plain: SamwiseSegmenter, frames: list[Frame]):
+    capture = Capture()
+    tracker = Tracker(GraphedSegmenter(plain, capture))
+    tracker.add("the ball " * 20)
+    for frame in frames[:17]:
+        tracker.step(frame)
+    assert sum(capture.replays) == 0
+
+
+def test_what_finds_no_room_runs_as_it_is(plain: SamwiseSegmenter, frames: list[Frame], caplog):
+    capture = Capture(fits=1)
+    with caplog.at_level("INFO"):
+        graphed = GraphedSegmenter(plain, capture)
+    assert "graphs of up to 1 targets" in caplog.text
+    assert_equal(follow(Tracker(graphed), frames), follow(Tracker(plain), frames))
+    assert capture.replays == [5]
+
+
+def test_a_step_looks_at_no_value_and_uploads_none(plain: SamwiseSegmenter):
+    graphed = GraphedSegmenter(plain, Capture())
+    inputs = graphed._rows(2)
+    names = list(inputs.past)
+
+    def step(images: torch.Tensor, tokens: torch.Tensor, padding: torch.Tensor, *past: torch.Tensor):
+        own = graphs.Inputs(images, graphs.PaddedText(tokens, padding), dict(zip(names, past, strict=True)))
+        prediction = graphed._run(own)
+        return prediction.mask_logits, prediction.score_logits, *prediction.remember.values()
+
+    arguments = inputs.images, inputs.text.tokens, inputs.text.padding, *inputs.past.values()
+    # Tensors without values: a branch on one, or `.item()`, fails. Numbers that come from Python become constants.
+    traced = make_fx(step, tracing_mode="fake", _allow_non_fake_inputs=True)(*arguments)
+    called = {str(node.target) for node in traced.graph.nodes if node.op == "call_function"}
+    assert len(called) > 30
+    assert not [name for name in called if "lift_fresh" in name or "scalar_dense" in name or "nonzero" in name]
