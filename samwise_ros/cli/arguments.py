@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from samwise_ros.model.refsam_segmenter import RefSamSegmenter
-    from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
+    from samwise_ros.model.build import AnySegmenter
 
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -28,9 +27,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default="stream",
         help="stream: frame by frame, as the node does; clip: 8 frames at a time, as published (default: %(default)s)",
     )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        help="auto, float32, float16 or bfloat16 (default: %(default)s: float16 on a GPU, else float32)",
+    )
 
 
-def build_chosen(args: argparse.Namespace) -> SamwiseSegmenter | RefSamSegmenter:
+def build_chosen(args: argparse.Namespace) -> AnySegmenter:
     """Build the model that the arguments choose.
 
     Raises:
@@ -42,7 +46,7 @@ def build_chosen(args: argparse.Namespace) -> SamwiseSegmenter | RefSamSegmenter
     model, weights = args.model, args.weights
     if weights is not None and str(weights) in PRESETS and not weights.exists():
         model, weights = str(weights), None
-    return build_segmenter(model, weights=weights, device=args.device, mode=args.mode)
+    return build_segmenter(model, weights=weights, device=args.device, mode=args.mode, precision=args.precision)
 
 
 def positive_int(text: str) -> int:

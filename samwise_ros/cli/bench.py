@@ -143,7 +143,8 @@ def _build(args: argparse.Namespace) -> tuple[Any, str]:
     except CheckpointError:
         if args.weights is not None:
             raise
-        return build_random(args.model, device=args.device, mode=args.mode), "random"
+        options = {"device": args.device, "mode": args.mode, "precision": args.precision}
+        return build_random(args.model, **options), "random"
 
 
 def _size(text: str) -> tuple[int, int]:

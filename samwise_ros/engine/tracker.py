@@ -13,8 +13,8 @@ from samwise_ros.engine.memory import MemoryBank
 from samwise_ros.engine.postprocess import predictions_to_result
 from samwise_ros.engine.preprocess import rgb_to_input
 from samwise_ros.errors import CommandError, ConfigError
-from samwise_ros.model.stages import stage
 from samwise_ros.model.segmenter import Segmenter
+from samwise_ros.model.stages import stage
 from samwise_ros.types import MAX_TEXT_CHARS, Frame, FrameResult, Target, text_key
 
 MAX_LABEL = 255

@@ -34,14 +34,16 @@ class RefSamSegmenter:
     Args:
         network: in evaluation mode, on its device.
         tokenizer: gives the token ids that the network was trained on.
+        dtype: the network is brought to this precision, in place.
 
     Differs: RefSAM has no object score; `Prediction.score_logits` says how sure the mask itself is.
     """
 
     frames_per_step = 1
 
-    def __init__(self, network: RefSam, tokenizer: Tokenizer) -> None:
-        self.network = network
+    def __init__(self, network: RefSam, tokenizer: Tokenizer, dtype: torch.dtype = torch.float32) -> None:
+        self.network = network.to(dtype)
+        self._dtype = dtype
         self.tokenizer = tokenizer
 
     @property
@@ -68,7 +70,7 @@ class RefSamSegmenter:
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:
         """Run all that no text reaches, on normalised images (T, 3, S, S)."""
-        return self.network.encode_images(images)
+        return self.network.encode_images(images.to(self._dtype))
 
     def fuse(self, images: EncodedImages, texts: Sequence[EncodedText], past: Past) -> AskedImages:
         """Bring images and expressions together; they meet in `decode`."""

@@ -1,0 +1,65 @@
+"""Half precision: how far it is from float32."""
+
+import numpy as np
+import pytest
+import torch
+
+from samwise_ros.data.synthetic import render_clip
+from samwise_ros.engine.tracker import Tracker
+from samwise_ros.errors import ConfigError
+from samwise_ros.model import build
+from samwise_ros.model.build import build_random, build_segmenter
+from samwise_ros.types import Frame
+
+# Frames and the least mean overlap with the masks of float32; bfloat16 has an eighth of float16's digits.
+EXPECTED = {"float16": 0.99, "bfloat16": 0.95}
+
+
+def labels(precision: str, rgb: np.ndarray, texts: list[str]) -> np.ndarray:
+    tracker = Tracker(build_segmenter("compact", device="cpu", precision=precision))
+    tracker.follow(texts)
+    return np.stack([result.labels for result in tracker.run(map(Frame, rgb))])
+
+
+@pytest.mark.parametrize("precision", EXPECTED)
+def test_masks_are_those_of_float32(precision: str, record_property):
+    clip = render_clip(610_000, frames=12, height=96, width=128)
+    texts = [one.text for one in clip.expressions if one.kind == "colour"][:2]
+    expected, ours = (labels(name, clip.rgb, texts) for name in ("float32", precision))
+    overlap = [
+        np.sum((one == target) & (other == target)) / np.sum((one == target) | (other == target))
+        for one, other in zip(expected, ours, strict=True)
+        for target in range(1, len(texts) + 1)
+        if (one == target).any() or (other == target).any()
+    ]
+    assert len(overlap) > 6, "nothing was found, so that nothing was compared"
+    record_property("mean_overlap", np.mean(overlap))
+    assert np.mean(overlap) >= EXPECTED[precision], f"mean {np.mean(overlap):.4f}, least {np.min(overlap):.4f}"
+
+
+@pytest.mark.parametrize("preset", ["compact", "refsam_compact"])
+def test_memory_and_weights_are_in_half_precision(preset: str):
+    segmenter = build_random(preset, device="cpu", precision="float16")
+    assert {value.dtype for value in segmenter.network.parameters()} == {torch.float16}
+    tracker = Tracker(segmenter)
+    tracker.add("the red ball")
+    for _ in range(2):
+        tracker.step(Frame(np.zeros((48, 64, 3), np.uint8)))
+    assert {past.dtype for past in tracker._bank.read().tensors.values()} <= {torch.float16, torch.bool}
+
+
+def test_unknown_precision_is_refused():
+    with pytest.raises(ConfigError, match="precision is 'half', expected auto or one of float32, float16, bfloat16"):
+        build_segmenter("compact", precision="half")
+
+
+def test_weights_that_overflow_are_refused(monkeypatch: pytest.MonkeyPatch):
+    segmenter = build_random("compact", device="cpu")
+    segmenter.network.sam.sam_mask_decoder.output_upscaling[3].weight.data.fill_(torch.inf)
+    with pytest.raises(ConfigError, match="in which these weights overflow, expected another: take bfloat16"):
+        build._check_finite(segmenter)
+
+
+def test_a_gpu_computes_in_float16_by_default():
+    assert build.find_dtype("auto", torch.device("cuda")) == torch.float16
+    assert build.find_dtype("auto", torch.device("cpu")) == torch.float32
