@@ -18,6 +18,7 @@ from samwise_ros.config import AnyConfig, ModelConfig, RefSamConfig, T5Config, T
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import checkpoint
 from samwise_ros.model.graphs import GraphedSegmenter
+from samwise_ros.model.host_memory import keep_freed_memory
 from samwise_ros.model.onednn import use_onednn
 from samwise_ros.model.pretrained import read_sam, read_text_encoder
 from samwise_ros.model.published import cache_dir, samwise_file, tokenizer_file
@@ -200,8 +201,10 @@ def build_random(
 
 
 def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torch.dtype) -> AnySegmenter:
-    """Bring a network on its device to its precision, and on a GPU capture its usual steps."""
+    """Bring a network on its device to its precision; on a GPU capture its usual steps, on a CPU keep its memory."""
     segmenter = wrap_network(network, tokenizer, mode, dtype)
+    if segmenter.device.type == "cpu":
+        keep_freed_memory()
     if dtype == torch.float16:
         _check_finite(segmenter)
     if isinstance(segmenter, SamwiseSegmenter) and segmenter.device.type == "cuda" and mode == "stream":

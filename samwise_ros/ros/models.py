@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -38,27 +39,35 @@ def open_model(model: str, weights: str, cache_dir: str, device: str) -> Segment
         ConfigError: there is no such preset or device.
         CheckpointError: the weights are missing or unfit.
     """
-    # The engine loads torch, which takes seconds: imported when the first model is asked for.
-    from samwise_ros.engine import Tracker
-    from samwise_ros.model.build import build_segmenter
-
     key = (model, weights, cache_dir, device)
     with _lock:
         segmenter = _models.get(key)
         if segmenter is None:
-            segmenter = build_segmenter(
-                model,
-                weights=Path(weights).expanduser() if weights else None,
-                device=device,
-                cache=Path(cache_dir).expanduser() if cache_dir else None,
-            )
-            tracker = Tracker(segmenter)
-            tracker.add("something to warm up with")
-            # The second frame is the first with a memory to read.
-            for _ in range(2):
-                tracker.step(Frame(np.zeros((*WARM_SIZE_PX, 3), np.uint8)))
+            # In a thread that ends: one that has computed keeps its OpenMP threads, and where there are more of these
+            # than cores they sleep between any two operations. `compact` took a quarter longer (docs/log.md).
+            with ThreadPoolExecutor(1) as loader:
+                segmenter = loader.submit(_load_warm, *key).result()
             _models[key] = segmenter
         return segmenter
+
+
+def _load_warm(model: str, weights: str, cache_dir: str, device: str) -> Segmenter[Any, Any, Any]:
+    # The engine loads torch, which takes seconds: imported when the first model is asked for.
+    from samwise_ros.engine import Tracker
+    from samwise_ros.model.build import build_segmenter
+
+    segmenter = build_segmenter(
+        model,
+        weights=Path(weights).expanduser() if weights else None,
+        device=device,
+        cache=Path(cache_dir).expanduser() if cache_dir else None,
+    )
+    tracker = Tracker(segmenter)
+    tracker.add("something to warm up with")
+    # The second frame is the first with a memory to read.
+    for _ in range(2):
+        tracker.step(Frame(np.zeros((*WARM_SIZE_PX, 3), np.uint8)))
+    return segmenter
 
 
 def free_memory() -> None:
