@@ -4,6 +4,8 @@ Several cameras in one process share one copy of the model: `cameras:="[front, r
 `/front/image_raw` and `/rear/image_raw`, and answers under `/front/samwise` and `/rear/samwise`.
 """
 
+from pathlib import Path
+
 import yaml
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -21,7 +23,7 @@ TOPICS = {
 }
 
 PARAMETERS = {
-    "model": (str, "compact, tiny, base_plus or large."),
+    "model": (str, "compact, tiny, base_plus, large, or refsam_compact, _b, _l, _h."),
     "weights": (str, "Path of a weights file."),
     "cache_dir": (str, "Folder of `samwise download`."),
     "device": (str, "auto, cpu, cuda or cuda:N."),
@@ -57,51 +59,74 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal."),
             DeclareLaunchArgument("rviz", default_value="false", description="true shows it all in RViz."),
             OpaqueFunction(function=start_node),
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                namespace=LaunchConfiguration("namespace"),
-                arguments=["--display-config", PathJoinSubstitution([share, "config", "samwise.rviz"])],
-                remappings=[("image", LaunchConfiguration("image"))],
-                condition=IfCondition(LaunchConfiguration("rviz")),
-            ),
+            OpaqueFunction(function=start_rviz, condition=IfCondition(LaunchConfiguration("rviz"))),
         ]
     )
+
+
+def read_list(name: str, text: str) -> list[str]:
+    """Read an argument that is a list; an item stays a text, also where it looks like a number."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = None
+    if not isinstance(value, list):
+        raise ValueError(f"launch argument {name} is '{text}', expected a list in brackets, [one, another]: correct it")
+    return [str(item) for item in value]
 
 
 def read_value(name: str, text: str) -> bool | list[str] | ParameterValue:
     """Read an argument as its parameter's type; a text stays one, also where it looks like a number."""
     kind = PARAMETERS[name][0]
-    if kind is str:
-        return ParameterValue(text, value_type=str)
-    value = yaml.safe_load(text)
-    if not isinstance(value, kind):
-        expected = "true or false" if kind is bool else "a list such as [the red mug, the dog]"
-        raise ValueError(f"launch argument {name} is '{text}', expected {expected}: correct it")
-    return [str(item) for item in value] if kind is list else value
+    if kind is list:
+        return read_list(name, text)
+    if kind is bool and text.lower() not in ("true", "false"):
+        raise ValueError(f"launch argument {name} is '{text}', expected true or false: correct it")
+    return text.lower() == "true" if kind is bool else ParameterValue(text, value_type=str)
 
 
 def start_node(context: LaunchContext) -> list[Node]:
     """Start the node; an argument that was given wins over the parameter file."""
-    given = {name: context.launch_configurations[name] for name in PARAMETERS}
-    overrides = {name: read_value(name, text) for name, text in given.items() if text}
-    namespace, name = (context.launch_configurations[key] for key in ("namespace", "name"))
-    cameras = yaml.safe_load(context.launch_configurations["cameras"]) or []
-    ros_arguments = ["--log-level", LaunchConfiguration("log_level")]
-    if cameras:
+    given = context.launch_configurations
+    overrides = {name: read_value(name, given[name]) for name in PARAMETERS if given[name]}
+    params_file = Path(given["params_file"]).expanduser()
+    if not params_file.is_file():
+        raise ValueError(f"launch argument params_file is '{params_file}', expected a YAML file: correct the path")
+    ros_arguments = ["--log-level", given["log_level"]]
+    if cameras := read_list("cameras", given["cameras"]):
         # The process gives its nodes their namespaces; launch would put all of them into one.
-        named = {"arguments": ["--cameras", *(f"{namespace}/{camera}".lstrip("/") for camera in cameras)]}
-        ros_arguments += ["--remap", f"__node:={name}"]
+        named = {"arguments": ["--cameras", *(f"{given['namespace']}/{camera}".lstrip("/") for camera in cameras)]}
+        ros_arguments += ["--remap", f"__node:={given['name']}"]
     else:
-        named = {"name": name, "namespace": namespace}
+        named = {"name": given["name"], "namespace": given["namespace"]}
     return [
         Node(
             package="samwise_ros",
             executable="samwise_node",
-            parameters=[LaunchConfiguration("params_file"), *([overrides] if overrides else [])],
-            remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
+            parameters=[str(params_file), *([overrides] if overrides else [])],
+            remappings=[(topic, given[topic]) for topic in TOPICS],
             ros_arguments=ros_arguments,
             output="screen",
             **named,
+        )
+    ]
+
+
+def start_rviz(context: LaunchContext) -> list[Node]:
+    """Start RViz on the node's topics, the first one's of several; its file has them under the default names."""
+    given = context.launch_configurations
+    camera = read_list("cameras", given["cameras"])[:1]
+    shown = [(f"/samwise/{topic}", f"{given['name']}/{topic}") for topic in ("overlay", "mask", "objects_3d")]
+    return [
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            namespace="/".join([given["namespace"], *camera]),
+            arguments=[
+                "--display-config",
+                PathJoinSubstitution([FindPackageShare("samwise_ros"), "config", "samwise.rviz"]),
+            ],
+            remappings=[("/image", given["image"]), *shown],
+            output="screen",
         )
     ]

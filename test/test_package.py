@@ -65,6 +65,11 @@ def test_every_file_tells_the_same_version():
     assert in_pyproject[1] == in_package_xml == samwise_ros.__version__
 
 
+@pytest.mark.parametrize("path", [ROOT / "package.xml", *sorted(ROOT.glob("config/*.xml"))], ids=name_of)
+def test_xml_files_are_well_formed(path):
+    ElementTree.parse(path)
+
+
 def test_the_build_names_every_interface_and_executable_that_is_there():
     cmake = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     built = set(re.findall(r"^  ((?:msg|srv)/\S+)$", cmake, re.MULTILINE)) | set(re.findall(r"scripts/\w+", cmake))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import array
 import functools
-import importlib
+import importlib.util
+import subprocess
+import sys
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -20,6 +22,8 @@ from samwise_ros.errors import ImageError
 
 MAX_COMPRESSED_PIXELS = 2**27
 """The largest compressed picture that is decoded: a damaged header of a few bytes may claim many gigabytes."""
+
+_ATTEMPT_TIMEOUT_S = 60.0
 
 
 class _Layout(NamedTuple):
@@ -237,7 +241,26 @@ def _encoding_of(picture: npt.NDArray[Any], image_format: str) -> str:
 
 @functools.cache
 def _cv_bridge() -> Any | None:
-    """The installed cv_bridge's converter; None where there is none, or not one whose pixels are those of OpenCV."""
+    """The installed cv_bridge's converter; None where there is none, or not one that works."""
+    return _right_bridge() if _is_safe() else None
+
+
+def _is_safe() -> bool:
+    """Whether a process of its own gets the right pixels of cv_bridge: built for another NumPy, it ends the process."""
+    if importlib.util.find_spec("cv_bridge") is None:
+        return False
+    attempt = f"import sys, {__name__} as decode; sys.exit(decode._right_bridge() is None)"
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", attempt], capture_output=True, timeout=_ATTEMPT_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return child.returncode == 0
+
+
+def _right_bridge() -> Any | None:
+    """The installed cv_bridge's converter; None where its pixels are not those of OpenCV."""
     try:
         bridge = importlib.import_module("cv_bridge").CvBridge()
         is_right = all(

@@ -16,9 +16,11 @@ The executable `samwise_node` runs `main`. Callbacks only store what comes; one 
 from __future__ import annotations
 
 import argparse
+import functools
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -28,7 +30,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 
-from samwise_ros.errors import SamwiseError
+from samwise_ros.errors import ConfigError, SamwiseError
 from samwise_ros.ros.command_interface import CommandInterface
 from samwise_ros.ros.convert import compressed_to_frame, depth_to_metres, image_to_frame
 from samwise_ros.ros.decode import conversion_backend
@@ -50,6 +52,22 @@ _WARN_EVERY_S = 5.0
 _JOIN_TIMEOUT_S = 30.0
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+Transition = Callable[["SamwiseNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _logged(transition: Transition) -> Transition:
+    """Log what a transition raises: rclpy makes an ERROR of it, which leads to `on_error`, and says nothing of why."""
+
+    @functools.wraps(transition)
+    def logged(node: SamwiseNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f"{transition.__name__} failed unexpectedly:\n{traceback.format_exc()}")
+            raise
+
+    return logged
 
 
 class SamwiseNode(LifecycleNode):
@@ -90,6 +108,7 @@ class SamwiseNode(LifecycleNode):
         self._state_machine.destroy_when_not_in_use()
         super().destroy_node()
 
+    @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model; on failure the log says why, and it may be tried again after a parameter has changed."""
         try:
@@ -100,11 +119,12 @@ class SamwiseNode(LifecycleNode):
             self.get_logger().error(f"not configured: {error}")
             return FAILURE
         self._store.unlocked = False
-        self._outputs = Outputs(self)
+        self._outputs = Outputs(self, with_depth=self._params.use_depth)
         self._commands = CommandInterface(self, self._tracker)
         self.get_logger().info(f"configured: model {self._params.model}, images converted by {conversion_backend()}")
         return SUCCESS
 
+    @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera, with an empty memory."""
         assert self._tracker is not None
@@ -126,16 +146,19 @@ class SamwiseNode(LifecycleNode):
         self.get_logger().info(f"active: waiting for images on {self._inputs.topic}")
         return super().on_activate(state)
 
+    @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe from the camera, and finish the image at hand."""
         self._stop()
         return super().on_deactivate(state)
 
+    @_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the model; parameters may be changed for another one."""
         self._clean()
         return SUCCESS
 
+    @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End everything, from any state."""
         self._stop()
@@ -158,7 +181,7 @@ class SamwiseNode(LifecycleNode):
             self.trigger_activate()
         else:
             self.get_logger().error(
-                "change the parameter and say: ros2 lifecycle set "
+                "not started, for the reason above: mend it and say: ros2 lifecycle set "
                 f"{self.get_fully_qualified_name()} configure, then activate"
             )
 
@@ -268,7 +291,7 @@ class SamwiseNode(LifecycleNode):
         """Find a result's objects in space; None, and one warning, where depth or calibration is missing or unfit."""
         from samwise_ros.engine.lift import Intrinsics, lift_result
 
-        if inputs is None or not self._params.use_depth:
+        if inputs is None:
             return None
         depth = inputs.nearest_depth(result.frame.stamp_ns, self._params.depth_tolerance_s)
         info = inputs.camera_info
@@ -303,6 +326,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _make_nodes(cameras: Sequence[str]) -> list[Node]:
+    for camera in cameras:
+        if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", camera, re.ASCII):
+            raise ConfigError(
+                f"camera '{camera}' is no namespace, expected letters, digits, _ and / as in robot1/front: rename it"
+            )
     return [SamwiseNode(namespace=camera) for camera in cameras] if cameras else [SamwiseNode()]
 
 

@@ -36,9 +36,10 @@ class Outputs:
 
     Args:
         node: to publish with.
+        with_depth: whether there can be boxes in 3D.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, with_depth: bool) -> None:
         self._node = node
         self._group = MutuallyExclusiveCallbackGroup()  # not the node's, see `CommandInterface`
         self._named: tuple[Target, ...] | None = None
@@ -52,7 +53,7 @@ class Outputs:
             from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 
             self._detections = self._make(Detection2DArray, "~/detections")
-            self._objects_3d = self._make(Detection3DArray, "~/objects_3d")
+            self._objects_3d = self._make(Detection3DArray, "~/objects_3d") if with_depth else None
             self._label_info = self._make(LabelInfo, "~/label_info", LATCHED)
         else:
             node.get_logger().info(

@@ -6,8 +6,9 @@ list those of the node `samwise`.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -229,7 +230,7 @@ class ParamStore(Generic[P]):
 
 
 def declare_params(node: Node, kind: type[P]) -> P:
-    """Declare a dataclass's fields as a node's parameters, and read them.
+    """Declare a dataclass's fields as a node's parameters, and read them; warn of those that the node does not know.
 
     Args:
         node: the node to declare them on.
@@ -261,7 +262,16 @@ def declare_params(node: Node, kind: type[P]) -> P:
             # As long as one parameter has no value, ROS answers a question for all of them with nothing.
             node.set_parameters([Parameter(item.name, Parameter.Type.STRING_ARRAY, [])])
         values[item.name] = _plain(node.get_parameter(item.name).value)
+    _warn_of_unknown(node, values)
     return kind(**values)
+
+
+def _warn_of_unknown(node: Node, known: Iterable[str]) -> None:
+    """Warn of what the user set and ROS would pass over in silence; a QoS is known once its topic is subscribed to."""
+    for name in node._parameter_overrides:
+        if not node.has_parameter(name) and not name.startswith("qos_overrides."):
+            near = difflib.get_close_matches(name, known, n=1) or ["one that `ros2 param list` shows"]
+            node.get_logger().warning(f"there is no parameter '{name}', expected {near[0]}: it is ignored, correct it")
 
 
 def _descriptor(metadata: Any, default: Any) -> ParameterDescriptor:

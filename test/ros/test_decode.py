@@ -1,5 +1,6 @@
 import array
 import io
+import os
 import sys
 import types
 
@@ -63,6 +64,7 @@ BRIDGE_CODES = {
     "bayer_gbrg": cv2.COLOR_BayerGR2RGB,
     "bayer_grbg": cv2.COLOR_BayerGB2RGB,
 }
+CRASH = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 BRIDGE_ORDERS = {"rgb": [0, 1, 2], "bgr": [2, 1, 0], "rgba": [0, 1, 2], "bgra": [2, 1, 0], "mono": [0, 0, 0]}
 
 
@@ -99,6 +101,7 @@ class LateBridge:
 
 def install(monkeypatch, bridge):
     monkeypatch.setitem(sys.modules, "cv_bridge", bridge and types.SimpleNamespace(CvBridge=bridge))
+    monkeypatch.setattr(decode, "_is_safe", lambda: True)  # the stand-in is in no other process
     decode._cv_bridge.cache_clear()
 
 
@@ -221,14 +224,32 @@ def test_opencv_takes_over_from_a_cv_bridge_that_does_not_work(monkeypatch, brid
     np.testing.assert_array_equal(image_to_rgb(image(NOISE[:, :, ::-1], "bgr8")), NOISE)
 
 
-def test_opencv_takes_over_from_a_cv_bridge_that_was_built_against_another_numpy(monkeypatch, tmp_path):
-    (tmp_path / "cv_bridge.py").write_text('raise AttributeError("_ARRAY_API not found")\n')
+@pytest.mark.parametrize(
+    "source",
+    [
+        'raise AttributeError("_ARRAY_API not found")',
+        CRASH,
+        f"class CvBridge:\n    def imgmsg_to_cv2(self, msg, encoding): {CRASH}",
+    ],
+    ids=["raises", "ends the process on import", "ends the process in use"],
+)
+def test_opencv_takes_over_from_a_cv_bridge_that_was_built_against_another_numpy(monkeypatch, tmp_path, capfd, source):
+    (tmp_path / "cv_bridge.py").write_text(source)
     monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(AttributeError, match="_ARRAY_API"):
-        __import__("cv_bridge")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     assert conversion_backend() == "opencv"
     np.testing.assert_array_equal(image_to_rgb(image(NOISE[:, :, ::-1], "bgr8")), NOISE)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_installed_cv_bridge_that_works_is_used():
+    if not decode._is_safe():
+        pytest.skip("needs a cv_bridge that works with this NumPy; it comes with a ROS 2 distribution")
+    assert conversion_backend() == "cv_bridge"
+    for encoding in decode._BRIDGED:
+        msg, pixels = decode._known_image(encoding)
+        np.testing.assert_array_equal(image_to_rgb(msg), decode._pixels_to_rgb(pixels, encoding), err_msg=encoding)
 
 
 @pytest.mark.parametrize(

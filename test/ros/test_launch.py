@@ -1,6 +1,8 @@
 """The launch files, run by the real `launch` and `launch_ros` on the real node with the shipped model."""
 
+import os
 import signal
+import sys
 
 import cv2
 import pytest
@@ -23,6 +25,16 @@ from samwise_ros.ros.convert import rgb_to_image
 pytestmark = pytest.mark.ros
 
 RUN, SAMWISE, DEMO = "test/ros/run_launch_file.py", "launch/samwise.launch.py", "launch/demo.launch.py"
+
+RVIZ = """
+import sys, rclpy, yaml
+rclpy.init()
+node = rclpy.create_node("rviz")
+with open(sys.argv[sys.argv.index("--display-config") + 1]) as file:
+    displays = yaml.safe_load(file)["Visualization Manager"]["Displays"]
+with open("{told}", "w") as told:
+    print(*(node.resolve_topic_name(display["Topic"]["Value"]) for display in displays), file=told)
+"""
 
 
 class Robot:
@@ -95,12 +107,60 @@ def test_without_autostart_the_node_waits(graph, start):
     end(process)
 
 
-def test_the_demo_shows_a_film_to_the_node(graph, start, tmp_path):
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("cameras:=front", "launch argument cameras is 'front', expected a list in brackets, [one, another]"),
+        ("targets:=[red", "launch argument targets is '[red', expected a list in brackets"),
+        ("autostart:=maybe", "launch argument autostart is 'maybe', expected true or false"),
+        ("params_file:=/nowhere.yaml", "launch argument params_file is '/nowhere.yaml', expected a YAML file"),
+    ],
+)
+def test_a_wrong_argument_starts_nothing_and_gets_one_sentence(start, argument, sentence):
+    process = start(RUN, SAMWISE, argument)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert sentence in output
+    assert "process started" not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ((), ["/image", "/samwise/overlay", "/samwise/mask", "/samwise/objects_3d"]),
+        (
+            ("namespace:=robot", "name:=eyes", "image:=front/image_raw"),
+            ["/robot/front/image_raw", "/robot/eyes/overlay", "/robot/eyes/mask", "/robot/eyes/objects_3d"],
+        ),
+        (
+            ("cameras:=[front, rear]", "image:=/shared"),
+            ["/shared", "/front/samwise/overlay", "/front/samwise/mask", "/front/samwise/objects_3d"],
+        ),
+    ],
+)
+def test_rviz_shows_the_topics_of_the_node(graph, start, tmp_path, monkeypatch, arguments, shown):
+    """A stand-in for RViz reads the display file, and tells where ROS would take its topics from."""
+    rviz, told = tmp_path / "lib/rviz2/rviz2", tmp_path / "told"
+    for path in (rviz, tmp_path / "share/ament_index/resource_index/packages/rviz2"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    rviz.write_text(f"#!{sys.executable}\n{RVIZ.format(told=told)}", encoding="utf-8")
+    rviz.chmod(0o755)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
+    process = start(RUN, SAMWISE, "rviz:=true", "autostart:=false", *arguments)
+    graph.wait_for(lambda: told.exists() and told.read_text(encoding="utf-8").endswith("\n"))
+    assert told.read_text(encoding="utf-8").split() == shown
+    end(process)
+
+
+@pytest.mark.parametrize("namespace", ["", "robot"])
+def test_the_demo_shows_a_film_to_the_node(graph, start, tmp_path, namespace):
     for number in range(40):
         cv2.imwrite(str(tmp_path / f"{number:03d}.png"), red_square())
-    process = start(RUN, DEMO, f"video:={tmp_path}", "rate_hz:=5.0")
+    process = start(RUN, DEMO, f"video:={tmp_path}", "rate_hz:=5.0", f"namespace:={namespace}", "image:=film")
     heard = []
     robot = Robot(graph)
-    robot.node.create_subscription(TrackedObjectArray, "/samwise/objects", heard.append, 10)
+    robot.node.create_subscription(TrackedObjectArray, f"{namespace}/samwise/objects", heard.append, 10)
     graph.wait_for(lambda: heard)
+    assert robot.node.count_publishers(f"{namespace}/film") == 1
     end(process)

@@ -119,6 +119,24 @@ def test_a_failed_configure_says_why_and_can_be_tried_again(graph, monkeypatch, 
     assert "changes only while the node is unconfigured" in refused.reason
 
 
+@pytest.mark.parametrize("step", ["configure", "activate"])
+def test_an_unexpected_error_is_logged_and_the_step_can_be_tried_again(graph, monkeypatch, capfd, step):
+    rig = Managed(graph)
+    if step == "activate":
+        assert rig.go(Transition.TRANSITION_CONFIGURE)
+    target = {"configure": "_make_tracker", "activate": "_on_image"}[step]
+    with monkeypatch.context() as broken:
+        broken.setattr(SamwiseNode, target, property(lambda node: 1 / 0))
+        assert not rig.go(
+            {"configure": Transition.TRANSITION_CONFIGURE, "activate": Transition.TRANSITION_ACTIVATE}[step]
+        )
+    said = capfd.readouterr().err
+    assert f"on_{step} failed unexpectedly" in said
+    assert "ZeroDivisionError" in said
+    assert rig.state == State.PRIMARY_STATE_UNCONFIGURED
+    rig.up()
+
+
 def test_a_failed_autostart_leaves_a_node_that_can_be_started(graph, monkeypatch, capfd):
     def load(node):
         raise CheckpointError("weights file w is missing, expected one: check the path")

@@ -1,7 +1,9 @@
 import array
+import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +122,42 @@ def test_services_are_answered_while_the_model_is_busy(graph):
     graph.wait_for(rig.tracker.stepping.is_set)
     assert rig.call(AddTarget, "add_target", text="the dog").success
     rig.tracker.gate.set()
+
+
+def test_a_slow_model_delays_no_service_and_nothing_piles_up(graph, start):
+    """Camera images of 1920x1080 at 30 Hz, each of which keeps the model for a second."""
+    slow = (
+        "import sys, time, samwise_ros.ros.node as n; from fakes import FakeTracker\n"
+        "class Slow(FakeTracker):\n"
+        "    def step(self, frame): time.sleep(1); return super().step(frame)\n"
+        "n.SamwiseNode._make_tracker = lambda node: Slow(); n.main(['--ros-args', '-p', 'targets:=[the red square]'])"
+    )
+    process = start("-c", slow)
+    probe = graph.probe()
+    camera = probe.create_publisher(Image, "image", QoSProfile(depth=1))
+    picture, sent = rgb_to_image(red_square(1080, 1920), header(1)), []
+    probe.create_timer(1 / 30, lambda: sent.append(camera.publish(picture)))
+    client = probe.create_client(AddTarget, "samwise/add_target")
+    graph.wait_for(lambda: client.service_is_ready() and camera.get_subscription_count())
+    graph.wait_for(lambda: len(sent) >= 60)
+    before_bytes, took_s = resident_bytes(process.pid), []
+    for number in range(40):
+        graph.wait_for(lambda number=number: len(sent) >= 60 + 5 * number)
+        asked_s = time.monotonic()
+        future = client.call_async(AddTarget.Request(text="the dog"))
+        graph.wait_for(future.done)
+        took_s.append(time.monotonic() - asked_s)
+    # Behind the model an answer would take half a second in the median; 200 images have 1.2 GB.
+    assert np.median(took_s) < 0.25
+    assert resident_bytes(process.pid) - before_bytes < 200e6
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    received, answered = map(int, re.search(r"(\d+) images in, (\d+) results", output).groups())
+    assert received > 4 * answered > 0, output
+
+
+def resident_bytes(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +295,11 @@ def test_images_are_best_effort_by_default(graph):
         ({"max_targets": 0}, ConfigError, r"'max_targets' is refused .*\(0\).* expected int from 1 to 255"),
         ({"max_targets": "many"}, ConfigError, "'max_targets' is refused .*'many'.* expected int from 1 to 255"),
         ({"targets": "the dog"}, ConfigError, "'targets' is refused .*'the dog'.* expected a list of texts"),
-        ({"model": "nope"}, ConfigError, "'model' is 'nope', expected compact, tiny, base_plus or large"),
+        (
+            {"model": "nope"},
+            ConfigError,
+            "'model' is 'nope', expected compact, tiny, base_plus, large, ",
+        ),
     ],
 )
 def test_a_wrong_parameter_refuses_the_node(graph, params, error, sentence):
@@ -318,13 +360,14 @@ def test_a_signal_while_the_model_loads_ends_the_node_cleanly(start, number):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["-p", "model:=nope"], "parameter 'model' is 'nope', expected compact, tiny"),
-        (["-p", "max_targets:=300"], "parameter 'max_targets' is refused"),
-        (["--params-file", "/nowhere.yaml"], "ROS refuses the command line .*nowhere.yaml"),
+        (["--ros-args", "-p", "model:=nope"], "parameter 'model' is 'nope', expected compact, tiny"),
+        (["--ros-args", "-p", "max_targets:=300"], "parameter 'max_targets' is refused"),
+        (["--ros-args", "--params-file", "/nowhere.yaml"], "ROS refuses the command line .*nowhere.yaml"),
+        (["--cameras", "front", "rear cam"], "camera 'rear cam' is no namespace, expected letters, digits, _ and /"),
     ],
 )
 def test_a_wrong_configuration_ends_the_node_with_one_sentence(start, arguments, sentence):
-    process = start("-m", "samwise_ros.ros.node", "--ros-args", *arguments)
+    process = start("-m", "samwise_ros.ros.node", *arguments)
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 1
     fatal = [line for line in output.splitlines() if "[FATAL]" in line]

@@ -115,3 +115,11 @@ def test_without_fitting_depth_there_are_2d_results_and_one_warning(graph, capfd
     assert len(rig.heard[Detection2DArray]) == 3
     assert rig.heard[Detection3DArray] == []
     assert capfd.readouterr().err.count(f"no boxes in 3D: {sentence}") == 1
+
+
+def test_without_depth_there_is_no_topic_for_boxes_in_3d(graph):
+    overrides = [Parameter("use_depth", value=False)]
+    node = graph.add(SamwiseNode(FakeTracker(), context=graph.context, parameter_overrides=overrides))
+    topics = [publisher.topic_name for publisher in node.publishers]
+    assert "/samwise/detections" in topics
+    assert "/samwise/objects_3d" not in topics

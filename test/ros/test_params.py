@@ -72,7 +72,10 @@ def test_values_that_the_user_gives(graph):
         ),
         ({"no_image_timeout_s": float("nan")}, r"'no_image_timeout_s' is refused \(.*nan.*\)"),
         ({"targets": "the dog"}, r"'targets' is refused \(.*\), expected a list of texts: correct it"),
-        ({"model": "huge"}, "^parameter 'model' is 'huge', expected compact, tiny, base_plus or large: choose one"),
+        (
+            {"model": "huge"},
+            "^parameter 'model' is 'huge', expected compact, .* refsam_l or refsam_h: choose one",
+        ),
         ({"image_transport": "theora"}, "^parameter 'image_transport' is 'theora', expected raw or compressed: choose"),
         ({"device": "gpu"}, "^parameter 'device' is 'gpu', expected auto, cpu, cuda or cuda:N: choose one of these$"),
         (
@@ -88,6 +91,16 @@ def test_values_that_the_user_gives(graph):
 def test_a_wrong_start_value_is_refused_in_one_sentence(graph, values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         store_with(graph, **values)
+
+
+def test_what_the_user_misspelt_is_warned_about_and_ignored(graph, capfd):
+    given = {"max_target": 3, "colour": "red", "qos_overrides./image.subscription.depth": 1, "use_sim_time": False}
+    params = declare_params(node_with(graph, **given), NodeParams)
+    assert params == NodeParams()
+    said = capfd.readouterr().err
+    assert "there is no parameter 'max_target', expected max_targets: it is ignored, correct it" in said
+    assert "there is no parameter 'colour', expected one that `ros2 param list` shows: it is ignored" in said
+    assert said.count("there is no parameter") == 2
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:3"])
@@ -111,7 +124,7 @@ def test_every_parameter_is_described_with_its_unit_and_when_it_changes(graph):
         numeric = type(item.default) in (int, float)
         assert len(descriptor.integer_range) + len(descriptor.floating_point_range) == numeric
     assert node.describe_parameter("model").additional_constraints == (
-        "compact, tiny, base_plus or large; changes while unconfigured"
+        "compact, tiny, base_plus, large, refsam_compact, refsam_b, refsam_l or refsam_h; changes while unconfigured"
     )
     assert node.describe_parameter("targets").type == ParameterType.PARAMETER_STRING_ARRAY
     (integers,) = node.describe_parameter("max_targets").integer_range
