@@ -21,10 +21,10 @@ WORKSPACE := install/.built-for-$(ROS)-$(LISTING)
 
 REQUIREMENTS := $(filter-out $(if $(ROS_DISTRO),requirements/ros.txt),$(wildcard requirements/*.txt))
 
-.PHONY: help setup demo test lint type check clean
+.PHONY: help setup demo test lint type check bench bench-gpu clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
 
 setup: $(COMMAND) $(WORKSPACE) ## make .venv (with .venv/bin/samwise) and install/ (the ROS package), where they are not up to date
 
@@ -44,6 +44,13 @@ type: $(COMMAND) ## mypy --strict
 	@$(VENV)/bin/mypy
 
 check: lint type test ## all of lint, type and test
+
+bench: setup ## measure the CPU's speed, into docs/results.md
+	@$(IN_ROS) python tools/bench.py
+
+bench-gpu: setup ## the tests that need a CUDA GPU, then its speed, into docs/results.md
+	@$(IN_ROS) python -m pytest -m gpu
+	@$(IN_ROS) python tools/bench.py --gpu
 
 clean: ## remove what setup and demo made
 	rm -rf $(VENV) build install log demo_output *.egg-info .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -47,8 +47,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print."""
+    from samwise_ros.errors import ConfigError
+
     report = measure(args)
     if args.ros:
+        if report["weights"] == "random":
+            raise ConfigError(f"{args.model} has no weights here, expected some for --ros: the node needs them")
         report["ros"] = measure_ros(args)
     print(json.dumps(report) if args.json else _table(report))
 

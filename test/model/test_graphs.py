@@ -1,6 +1,8 @@
 """Captured steps: same answers, and nothing in a step that could not be captured. CUDA's part is tested on a GPU."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -119,3 +121,39 @@ def test_a_step_looks_at_no_value_and_uploads_none(plain: SamwiseSegmenter):
     called = {str(node.target) for node in traced.graph.nodes if node.op == "call_function"}
     assert len(called) > 30
     assert not [name for name in called if "lift_fresh" in name or "scalar_dense" in name or "nonzero" in name]
+
+
+@pytest.fixture
+def on_gpu(network: Samwise, tokenizer) -> tuple[SamwiseSegmenter, GraphedSegmenter]:
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA GPU")
+    segmenter = SamwiseSegmenter(deepcopy(network).cuda(), tokenizer)
+    return segmenter, GraphedSegmenter(segmenter)
+
+
+@pytest.mark.gpu
+def test_cuda_graphs_answer_the_same(on_gpu, frames: list[Frame]):
+    plain, graphed = on_gpu
+    assert len(graphed._graphs) == GRAPHED_TARGETS
+    assert_equal(follow(Tracker(graphed), frames), follow(Tracker(plain), frames))
+
+
+@pytest.mark.gpu
+def test_memory_on_the_gpu_stays_the_same(on_gpu, frames: list[Frame]):
+    tracker = Tracker(on_gpu[1])
+    tracker.add("the red ball")
+    held = []
+    for _ in range(6):
+        for frame in frames:
+            tracker.step(frame)
+        held.append(torch.cuda.memory_allocated())
+    assert len(set(held[1:])) == 1
+
+
+@pytest.mark.gpu
+def test_two_cameras_share_the_graphs(on_gpu, frames: list[Frame]):
+    plain, graphed = on_gpu
+    with ThreadPoolExecutor(2) as cameras:
+        ours = [cameras.submit(follow, Tracker(graphed), part) for part in (frames, frames[::-1])]
+    for answers, part in zip(ours, (frames, frames[::-1]), strict=True):
+        assert_equal(answers.result(), follow(Tracker(plain), part))
