@@ -27,6 +27,7 @@ PARAMETERS = {
     "weights": (str, "Path of a weights file."),
     "cache_dir": (str, "Folder of `samwise download`."),
     "device": (str, "auto, cpu, cuda or cuda:N."),
+    "precision": (str, "auto, float32, float16 or bfloat16."),
     "image_transport": (str, "raw or compressed."),
     "targets": (list, 'What to follow from the start, as in "[the red mug, the dog]".'),
     "use_depth": (bool, "true takes depth and camera_info too, for boxes in 3D."),

@@ -124,7 +124,7 @@ def measure_ros(args: argparse.Namespace) -> dict[str, Any]:
 
     if find_spec("rclpy") is None:
         raise ConfigError("ROS 2 is not there, expected it for --ros: source its setup.bash, or tools/ros_env.sh")
-    params = {"model": args.model, "device": args.device}
+    params = {"model": args.model, "device": args.device, "precision": args.precision}
     if args.weights is not None:
         params["weights"] = str(args.weights)
     command = [sys.executable, "-m", "samwise_ros.ros.bench", "--params", json.dumps(params)]

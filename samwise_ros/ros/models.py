@@ -20,10 +20,10 @@ WARM_SIZE_PX = (480, 640)
 """Rows and columns of the pictures that a model is warmed with."""
 
 _lock = threading.Lock()
-_models: WeakValueDictionary[tuple[str, str, str, str], Segmenter[Any, Any, Any]] = WeakValueDictionary()
+_models: WeakValueDictionary[tuple[str, str, str, str, str], Segmenter[Any, Any, Any]] = WeakValueDictionary()
 
 
-def open_model(model: str, weights: str, cache_dir: str, device: str) -> Segmenter[Any, Any, Any]:
+def open_model(model: str, weights: str, cache_dir: str, device: str, precision: str) -> Segmenter[Any, Any, Any]:
     """Load and warm a model, or take the one that another node of this process has with the same arguments.
 
     Args:
@@ -31,6 +31,7 @@ def open_model(model: str, weights: str, cache_dir: str, device: str) -> Segment
         weights: path of a weights file; empty for the preset's own.
         cache_dir: folder of `samwise download`; empty for the usual one.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        precision: "auto", "float32", "float16" or "bfloat16".
 
     Returns:
         The model, which is freed when the last node lets go of it.
@@ -39,7 +40,7 @@ def open_model(model: str, weights: str, cache_dir: str, device: str) -> Segment
         ConfigError: there is no such preset or device.
         CheckpointError: the weights are missing or unfit.
     """
-    key = (model, weights, cache_dir, device)
+    key = (model, weights, cache_dir, device, precision)
     with _lock:
         segmenter = _models.get(key)
         if segmenter is None:
@@ -51,7 +52,7 @@ def open_model(model: str, weights: str, cache_dir: str, device: str) -> Segment
         return segmenter
 
 
-def _load_warm(model: str, weights: str, cache_dir: str, device: str) -> Segmenter[Any, Any, Any]:
+def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision: str) -> Segmenter[Any, Any, Any]:
     # The engine loads torch, which takes seconds: imported when the first model is asked for.
     from samwise_ros.engine import Tracker
     from samwise_ros.model.build import build_segmenter
@@ -60,6 +61,7 @@ def _load_warm(model: str, weights: str, cache_dir: str, device: str) -> Segment
         model,
         weights=Path(weights).expanduser() if weights else None,
         device=device,
+        precision=precision,
         cache=Path(cache_dir).expanduser() if cache_dir else None,
     )
     tracker = Tracker(segmenter)

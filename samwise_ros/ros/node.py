@@ -192,7 +192,7 @@ class SamwiseNode(LifecycleNode):
         from samwise_ros.ros.models import open_model
 
         params = self._params
-        segmenter = open_model(params.model, params.weights, params.cache_dir, params.device)
+        segmenter = open_model(params.model, params.weights, params.cache_dir, params.device, params.precision)
         self._gpu = segmenter.device
         return Tracker(segmenter, max_targets=params.max_targets)
 

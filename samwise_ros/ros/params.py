@@ -71,6 +71,7 @@ class NodeParams:
         weights: path of a weights file; empty for those that ship with the package or lie in the cache.
         cache_dir: folder of `samwise download`; empty for the usual one.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        precision: "auto", "float32", "float16" or "bfloat16".
         image_transport: "raw" or "compressed".
         max_targets: how many targets are followed at most.
         targets: referring expressions to follow from the start.
@@ -101,6 +102,12 @@ class NodeParams:
     device: str = param(
         "auto",
         "Where the model runs: auto (CUDA where there is one), cpu, cuda or cuda:N.",
+        changes=Changes.UNCONFIGURED,
+    )
+    precision: str = param(
+        "auto",
+        "What the model computes in: auto is float16 on a GPU, else float32.",
+        choices=("auto", "float32", "float16", "bfloat16"),
         changes=Changes.UNCONFIGURED,
     )
     image_transport: str = param(

@@ -7,7 +7,7 @@ import pytest
 from samwise_ros.errors import ConfigError
 from samwise_ros.ros import models
 
-COMPACT = ("compact", "", "", "cpu")
+COMPACT = ("compact", "", "", "cpu", "auto")
 
 
 def test_the_same_arguments_give_the_same_model():
@@ -25,5 +25,5 @@ def test_a_model_that_nobody_holds_is_gone():
 
 def test_a_model_that_there_is_not():
     with pytest.raises(ConfigError, match="model preset is 'nope'"):
-        models.open_model("nope", "", "", "cpu")
+        models.open_model("nope", "", "", "cpu", "auto")
     assert not models._models
