@@ -34,6 +34,11 @@ class Features:
     stride8: Tensor
     top: Tensor
 
+    def twice(self) -> Features:
+        """All targets, and once more."""
+        stride4 = self.stride4 if len(self.stride4) == 1 else self.stride4.repeat(2, 1, 1, 1)
+        return Features(stride4, self.stride8.repeat(2, 1, 1, 1), self.top.repeat(2, 1, 1, 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -52,6 +57,12 @@ class Decoded:
     mask_token: Tensor
     early_token: Tensor
     iou: Tensor
+
+    def halves(self) -> tuple[Decoded, Decoded]:
+        """The first half of the images, and the second."""
+        parts = (self.mask_logits, self.score_logits, self.mask_token, self.early_token, self.iou)
+        first, second = zip(*(part.chunk(2) for part in parts), strict=True)
+        return Decoded(*first), Decoded(*second)
 
 
 @dataclass(frozen=True, slots=True)

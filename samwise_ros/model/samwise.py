@@ -183,11 +183,11 @@ class Samwise(nn.Module):
         with stage("memory read"):
             conditioned = self._read_memory(features.top, memory, tables)
         with stage("decode"):
-            decoded = steps.decode_mask(self.sam, tables, features, conditioned, prompt)
+            decoded, memoryless = self._decode(features, conditioned, prompt, memory, tables)
             mask_logits = self._hide_absent(decoded)
             pointer = steps.object_pointer(self.sam, decoded)
         with stage("memory check"):
-            check = self._check_memory(features, prompt, pointer, memory, tables)
+            check = None if memory is None or memoryless is None else self._check(memoryless, pointer, memory)
         with stage("memory write"):
             switched, memory_logits = self._choose_memory(mask_logits, check)
             memory_map = steps.write_memory(self.sam, features.top, memory_logits)
@@ -245,19 +245,25 @@ class Samwise(nn.Module):
         maps, pointers = maps[:, -min(length, MEMORY_FRAMES) :], pointers[:, -length:]
         return read_memory(self.sam, tables.memory, top, maps, pointers)
 
-    def _check_memory(
-        self, features: Features, prompt: Tensor, pointer: Tensor, memory: Memory | None, tables: Tables
-    ) -> Check | None:
-        """Ask the Conditional Memory Encoder where it is due for any target.
+    def _decode(
+        self, features: Features, conditioned: Tensor, prompt: Tensor, memory: Memory | None, tables: Tables
+    ) -> tuple[Decoded, Decoded | None]:
+        """Decode with the memory; without it, too, where the Conditional Memory Encoder may be due for any target."""
+        if self.cme is None or memory is None or max(memory.ages) <= CME_WINDOW:
+            return steps.decode_mask(self.sam, tables, features, conditioned, prompt), None
+        # In one batch: the decoder's operations are so small that their number counts.
+        both = torch.cat((conditioned, steps.add_no_memory(self.sam, features.top)))
+        return steps.decode_mask(self.sam, tables, features.twice(), both, prompt.repeat(2, 1)).halves()
+
+    def _check(self, memoryless: Decoded, pointer: Tensor, memory: Memory) -> Check:
+        """Ask the Conditional Memory Encoder, and for which targets it is due.
 
         Source: reference implementation: `t - last_switch >= window - 1 and t > window`.
         """
-        if self.cme is None or memory is None or max(memory.ages) <= CME_WINDOW:
-            return None
+        assert self.cme is not None
         due = ~memory.switched.any(1)
         if min(memory.ages) <= CME_WINDOW:
-            due &= torch.tensor([age > CME_WINDOW for age in memory.ages], device=prompt.device)
-        memoryless = steps.decode_mask(self.sam, tables, features, steps.add_no_memory(self.sam, features.top), prompt)
+            due &= torch.tensor([age > CME_WINDOW for age in memory.ages], device=pointer.device)
         logits = self.cme(pointer.detach(), memoryless.early_token.detach())
         return Check(due, logits, memoryless)
 
