@@ -21,10 +21,10 @@ WORKSPACE := install/.built-for-$(ROS)-$(LISTING)
 
 REQUIREMENTS := $(filter-out $(if $(ROS_DISTRO),requirements/ros.txt),$(wildcard requirements/*.txt))
 
-.PHONY: help setup demo test lint type check bench bench-gpu clean
+.PHONY: help setup demo test test-ros lint type check bench bench-gpu clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: $(COMMAND) $(WORKSPACE) ## make .venv (with .venv/bin/samwise) and install/ (the ROS package), where they are not up to date
 
@@ -34,6 +34,9 @@ demo: setup ## camera, node and recorder over ROS 2, results in demo_output/ [FR
 
 test: setup ## run the tests
 	@$(IN_ROS) python -m pytest
+
+test-ros: setup ## run the tests of the ROS side alone
+	@$(IN_ROS) python -m pytest test/ros
 
 lint: $(COMMAND) ## style, format, and who may import whom
 	@$(VENV)/bin/ruff check --quiet

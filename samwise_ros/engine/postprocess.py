@@ -26,7 +26,7 @@ def logits_to_camera(logits: Tensor, side_px: int, height_px: int, width_px: int
     """Bring low-resolution logits to the camera's size.
 
     Args:
-        logits: (N, S/4, S/4) of the padded square.
+        logits: (N, h, w) of the padded square.
         side_px: side S of the square.
         height_px: rows of the camera image.
         width_px: columns of the camera image.
