@@ -1,9 +1,9 @@
-"""Train and measure the paper's ablations at the size of `compact`, each with the same recipe.
+"""Train and measure a paper's ablations at the size of `compact` or `refsam_compact`, all with the same recipe.
 
     python tools/ablation.py --recipe config/train_compact.yaml --out runs/ablation
+    python tools/ablation.py --recipe config/train_refsam_compact.yaml --out runs/refsam_ablation
 
-Each variant leaves out one part less: text to vision only, + vision to text, + temporal attention (HSA), + memory check
-(CME). The table goes to docs/results.md, between its marker lines. A variant whose training ended is not trained anew.
+The table goes to docs/results.md, between the model's marker lines. A variant whose training ended is not trained anew.
 """
 
 from __future__ import annotations
@@ -23,12 +23,20 @@ from samwise_ros.model.build import build_segmenter
 
 ROOT = Path(__file__).parent.parent
 VARIANTS = {
-    "text to vision": ["vision_to_text", "temporal_attention", "memory_check"],
-    "+ vision to text": ["temporal_attention", "memory_check"],
-    "+ HSA": ["memory_check"],
-    "+ CME": [],
+    "compact": {
+        "text to vision": ["vision_to_text", "temporal_attention", "memory_check"],
+        "+ vision to text": ["temporal_attention", "memory_check"],
+        "+ HSA": ["memory_check"],
+        "+ CME": [],
+    },
+    "refsam_compact": {
+        "MLP": ["dense_attention", "hierarchical_attention"],
+        "+ dense attention": ["hierarchical_attention"],
+        "+ HDA": [],
+        "+ HDA, without ITM": ["tracking"],
+    },
 }
-"""What each variant leaves out."""
+"""What each variant of a model leaves out."""
 SHOWN = ("motion", "late", "relation", "place", "kind", "colour", "absent")
 
 
@@ -39,15 +47,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="a folder per variant")
     parser.add_argument("--clips", type=int, default=100, help="clips that are measured (default: %(default)s)")
     options = parser.parse_args()
+    recipe = yaml.safe_load(options.recipe.read_text())
+    model = recipe["model"]
     rows = [f"| J&F | all | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
-    for number, (name, left_out) in enumerate(VARIANTS.items()):
+    for number, (name, left_out) in enumerate(VARIANTS[model].items()):
         folder = options.out / str(number)
-        train(yaml.safe_load(options.recipe.read_text()) | {"leave_out": left_out}, folder)
-        summary = measure(folder / "compact.safetensors", options.clips, name)
+        train(recipe | {"leave_out": left_out}, folder)
+        summary = measure(model, folder / f"{model}.safetensors", options.clips, name)
         cells = [summary["by_kind"].get(kind, {}).get("jf") for kind in SHOWN]
         shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
         rows.append(f"| {name} | {summary['jf']:.3f} | {shown} |")
-    write_part("tools/ablation.py", "\n".join(rows))
+    write_part(f"tools/ablation.py {model}", "\n".join(rows))
 
 
 def train(recipe: dict[str, Any], folder: Path) -> None:
@@ -59,9 +69,9 @@ def train(recipe: dict[str, Any], folder: Path) -> None:
     subprocess.run(command + ["--resume"] * (folder / "state.pt").exists(), check=True)
 
 
-def measure(weights: Path, clips: int, name: str) -> dict[str, Any]:
+def measure(model: str, weights: Path, clips: int, name: str) -> dict[str, Any]:
     """Scores of one variant in stream mode."""
-    segmenter = build_segmenter("compact", weights=weights, device="auto")
+    segmenter = build_segmenter(model, weights=weights, device="auto")
     scores = evaluate_clips(segmenter, range(clips), **SIZE)
     return summarise(list(tqdm(scores, total=clips, desc=name, unit="clip")))
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import torch
 
-from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.build import Network
 
 
 class Ema:
@@ -20,12 +20,12 @@ class Ema:
         network: the averaged network in evaluation mode.
     """
 
-    def __init__(self, network: Samwise, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.network = deepcopy(network).eval().requires_grad_(False)
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, network: Samwise, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         """Take in the weights after a step; buffers, such as batch statistics, are copied.
 
         Args:

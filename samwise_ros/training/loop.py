@@ -17,8 +17,8 @@ from torch import Tensor
 
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.errors import CheckpointError, ConfigError
+from samwise_ros.model.build import wrap_network
 from samwise_ros.model.checkpoint import save_weights
-from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
 from samwise_ros.model.text import tokenize
 from samwise_ros.training.ema import Ema
 from samwise_ros.training.interrupts import Interrupts
@@ -44,7 +44,7 @@ class Trainer:
         cpu: train on the CPU even where there is a GPU.
 
     Raises:
-        ConfigError: the processes cannot share a stage's batch.
+        ConfigError: the processes cannot share a stage's batch, or a learning rate is for a part that does not learn.
         CheckpointError: the weights to start from, or a tokenizer, cannot be read.
     """
 
@@ -71,7 +71,7 @@ class Trainer:
         self.ema = Ema(self.network, recipe.ema_decay)
         self.objective = Objective(self.network, recipe.loss_weights, source.classes).to(self.device)
         optimizer = torch.optim.AdamW(
-            [parameter for parameter in self.objective.parameters() if parameter.requires_grad],
+            self.objective.group_parameters(recipe.learning_rate_factors),
             recipe.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=recipe.weight_decay,
@@ -121,7 +121,7 @@ class Trainer:
         self.network.set_image_side(stage.side_px)
         self._run_objective.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self._rate() * group["factor"]
         images = normalise(batch.rgb.to(self.device).flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
         truth = (labels.to(self.device) for labels in (batch.mask, batch.names))
         losses: dict[str, Tensor] = self._run_objective(images, self._tokenize(batch.texts), *truth)
@@ -195,7 +195,7 @@ class Trainer:
     def _validate(self, records: Records) -> None:
         """Judge the averaged weights at the preset's own image size, and keep the best ones."""
         if self.accelerator.is_main_process:
-            segmenter = SamwiseSegmenter(self.ema.network, self.tokenizer)
+            segmenter = wrap_network(self.ema.network, self.tokenizer)
             scores = self.source.validate(segmenter, self.out / "validation" / f"{self.step:07d}.png")
             better = scores["all"] > self.best
             if better:

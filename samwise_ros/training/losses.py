@@ -1,6 +1,6 @@
 """What training minimises. Called by `training.loop`.
 
-The paper's losses on masks and on the Conditional Memory Encoder's decision, one on the object score, which SAM 2's
+The papers' losses on masks and on the Conditional Memory Encoder's decision, one on the object score, which SAM 2's
 weights already bring and `compact` has to learn, and two auxiliary ones that are gone after training.
 """
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from samwise_ros.model.fusion import Fused
 from samwise_ros.model.samwise import Tracked
 from samwise_ros.training.processes import mean_over_processes
 
@@ -141,44 +140,46 @@ def cme_loss(frames: Sequence[Tracked], side_px: int) -> Tensor:
 class AuxiliaryHeads(nn.Module):
     """Losses on the maps themselves; without them only colour is learnt from scratch. Not part of the model.
 
-    (a) Linear layers name objectness, colour, kind and material of every cell of the maps of stride 8, 16 and 32.
-    (b) The dot product of the text's sentence vector with the fused stride-8 and stride-16 maps has to be the
-    down-sampled mask.
+    (a) Linear layers name objectness, colour, kind and material of every cell of the image encoder's maps.
+    (b) The dot product of the text's sentence vector with two of them has to be the down-sampled mask.
 
     Args:
-        stage_widths: channels of the three maps.
+        widths: channels of each map.
+        matched: which of them (b) is about.
         text_width: channels D of the sentence vector.
         classes: numbers of names of each sort.
     """
 
-    def __init__(self, stage_widths: Sequence[int], text_width: int, classes: tuple[int, ...]) -> None:
+    def __init__(
+        self, widths: Sequence[int], matched: tuple[int, int], text_width: int, classes: tuple[int, ...]
+    ) -> None:
         super().__init__()
-        self.classes = classes
-        self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(classes), 1) for width in stage_widths)
-        self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in stage_widths[:2])
-        self.project_map = nn.ModuleList(nn.Conv2d(width, 64, 1) for width in stage_widths[:2])
+        self.classes, self._matched = classes, matched
+        self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(classes), 1) for width in widths)
+        self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in matched)
+        self.project_map = nn.ModuleList(nn.Conv2d(widths[index], 64, 1) for index in matched)
 
-    def forward(self, fused: Fused, mask: Tensor, names: Tensor) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, names: Tensor) -> Tensor:
         """Sum both losses.
 
         Args:
-            fused: of B expressions with T frames each.
+            maps: (P * T, C_k, h_k, w_k), P being R where no text has reached the maps, else B.
+            sentence: (B, D), of B expressions.
             mask: (B * T, H, W) bool, the described object.
-            names: (R * T, N, H, W) int64, names of N sorts where any object is, else -1; R divides B.
+            names: (R * T, N, H, W) int64, names of N sorts where any object is, else -1; R divides B. The expressions
+                of a clip follow one another.
 
         Returns:
             Scalar.
         """
-        rows, frames = fused.stages[2].shape[:2]
-        names = names.unflatten(0, (-1, frames)).repeat_interleave(rows * frames // len(names), 0).flatten(0, 1)
-        maps = [stage.flatten(0, 1) for stage in fused.stages[1:]]
-        return self.name_cells(maps, names) + self._match_text(fused, mask)
+        frames = len(mask) // len(sentence)
+        return self.name_cells(maps, repeat_clips(names, frames, len(maps[0]))) + self._match_text(maps, sentence, mask)
 
     def name_cells(self, maps: Sequence[Tensor], names: Tensor) -> Tensor:
         """Loss (a), the mean over the maps.
 
         Args:
-            maps: three maps (P, C_k, h_k, w_k).
+            maps: (P, C_k, h_k, w_k).
             names: (P, N, H, W) int64.
 
         Returns:
@@ -198,12 +199,30 @@ class AuxiliaryHeads(nn.Module):
             total = total + F.cross_entropy(part, of_sort, ignore_index=-1, reduction="sum") / known
         return total
 
-    def _match_text(self, fused: Fused, mask: Tensor) -> Tensor:
-        total = fused.text_state.new_zeros(())
-        frames = mask.shape[0] // fused.text_state.shape[0]
-        for index, level in enumerate(fused.stages[1:3]):
-            text = self.project_text[index](fused.text_state).repeat_interleave(frames, 0)
-            logits = torch.einsum("nc,nchw->nhw", text, self.project_map[index](level.flatten(0, 1))).float() / 8.0
+    def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor) -> Tensor:
+        total = sentence.new_zeros(())
+        frames = len(mask) // len(sentence)
+        for index, project_text, project_map in zip(self._matched, self.project_text, self.project_map, strict=True):
+            text = project_text(sentence).repeat_interleave(frames, 0)
+            level = repeat_clips(project_map(maps[index]), frames, len(mask))
+            logits = torch.einsum("nc,nchw->nhw", text, level).float() / 8.0
             target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
             total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
         return total
+
+
+def repeat_clips(values: Tensor, frames: int, count: int) -> Tensor:
+    """Each clip as often as makes so many frames of all clips, one after the other.
+
+    Args:
+        values: (P * T, …).
+        frames: length T of a clip.
+        count: a multiple of P * T.
+
+    Returns:
+        (count, …).
+    """
+    if len(values) == count:
+        return values
+    clips: Tensor = values.unflatten(0, (-1, frames))
+    return clips.repeat_interleave(count // len(values), 0).flatten(0, 1)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from samwise_ros.config import RefSamConfig
+from samwise_ros.errors import ConfigError
+from samwise_ros.model.build import Network
+from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.training.losses import AuxiliaryHeads, cme_loss, mask_losses, score_loss
 
@@ -20,12 +25,10 @@ class Objective(nn.Module):
         classes: numbers of names that the samples count in.
     """
 
-    def __init__(self, network: Samwise, weights: Mapping[str, float], classes: tuple[int, ...]) -> None:
+    def __init__(self, network: Network, weights: Mapping[str, float], classes: tuple[int, ...]) -> None:
         super().__init__()
         self.network = network
-        config = network.config
-        widths = tuple(config.hiera.embed_dim * factor for factor in (2, 4, 8))
-        self.heads = AuxiliaryHeads(widths, config.text.width, classes) if weights["auxiliary"] else None
+        self.heads = build_heads(network, classes) if weights["auxiliary"] else None
         self._weights = dict(weights)
 
     def train(self, mode: bool = True) -> Objective:
@@ -50,20 +53,87 @@ class Objective(nn.Module):
         if not len(ids):
             assert self.heads is not None
             return {"auxiliary": self.heads.name_cells(self.network.see(images.flatten(0, 1)), names)}
-        clip = self.network(images, ids)
+        if isinstance(self.network, RefSam):
+            losses = self._run_refsam(self.network, images, ids, mask, names)
+        else:
+            losses = self._run_samwise(self.network, images, ids, mask, names)
+        return {name: loss for name, loss in losses.items() if self._weights[name]}
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of `forward`'s losses."""
+        return torch.stack([self._weights[name] * loss for name, loss in losses.items()]).sum()
+
+    def group_parameters(self, factors: Mapping[str, float]) -> list[dict[str, Any]]:
+        """What there is to learn, apart where the learning rate is another one.
+
+        Args:
+            factors: by name of a part of the network, what its learning rate is multiplied with; the longest name that
+                fits counts.
+
+        Returns:
+            Groups for an optimizer with a `factor` each, that of all other parts first.
+
+        Raises:
+            ConfigError: there is no such part, or nothing in it learns.
+        """
+        groups: list[dict[str, Any]] = [{"params": [], "factor": factor} for factor in (1.0, *factors.values())]
+        starts = [f"network.{part}." for part in factors]
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                fits = [(len(start), index) for index, start in enumerate(starts, 1) if name.startswith(start)]
+                groups[max(fits, default=(0, 0))[1]]["params"].append(parameter)
+        idle = [part for part, group in zip(factors, groups[1:], strict=True) if not group["params"]]
+        if idle:
+            raise ConfigError(
+                f"the recipe has a learning rate factor for {', '.join(idle)}, expected parts of "
+                f"{self.network.config.name} that learn, such as adapters: correct learning_rate_factors"
+            )
+        return groups
+
+    def _run_samwise(
+        self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, names: Tensor
+    ) -> dict[str, Tensor]:
+        clip = network(images, ids)
         frames = clip.frames
         logits = torch.stack([frame.decoded.mask_logits for frame in frames], 1).flatten(0, 1)
         losses = mask_losses(logits, mask, len(frames))
-        if self._weights["score"] and self.network.config.object_score:
+        if self._weights["score"] and network.config.object_score:
             scores = torch.stack([frame.decoded.score_logits for frame in frames], 1).flatten(0, 1)
             losses["score"] = score_loss(scores, mask)
         checked = [frame for frame in frames if frame.check is not None]
         if self._weights["cme"] and checked:
             losses["cme"] = cme_loss(checked, mask.shape[-1])
         if self.heads is not None:
-            losses["auxiliary"] = self.heads(clip.fused, mask, names)
-        return {name: loss for name, loss in losses.items() if self._weights[name]}
+            maps = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
+            losses["auxiliary"] = self.heads(maps, clip.fused.text_state, mask, names)
+        return losses
 
-    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of `forward`'s losses."""
-        return torch.stack([self._weights[name] * loss for name, loss in losses.items()]).sum()
+    def _run_refsam(
+        self, network: RefSam, images: Tensor, ids: Tensor, mask: Tensor, names: Tensor
+    ) -> dict[str, Tensor]:
+        """RefSAM has no object score: that nothing is there, its masks alone have to say, each for its own frame."""
+        clip = network(images, ids)
+        logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
+        losses = mask_losses(logits, mask, 1)
+        if self.heads is not None:
+            losses["auxiliary"] = self.heads(clip.maps, clip.text.sentence, mask, names)
+        return losses
+
+
+def build_heads(network: Network, classes: tuple[int, ...]) -> AuxiliaryHeads:
+    """Heads for the maps that `network.see` gives.
+
+    Args:
+        network: SAMWISE, whose maps are of stride 8, 16 and 32, the last too coarse to be a mask; or RefSAM, whose maps
+            are of one size, the last two the nearest to the text.
+        classes: numbers of names of each sort.
+
+    Returns:
+        The heads, freshly initialised.
+    """
+    config = network.config
+    if isinstance(config, RefSamConfig):
+        middle = [config.vit.width] * (len(config.vit.global_blocks) - 1)
+        return AuxiliaryHeads([*middle, config.width], (len(middle) - 1, len(middle)), config.width, classes)
+    widths = [config.hiera.embed_dim * factor for factor in (2, 4, 8)]
+    return AuxiliaryHeads(widths, (0, 1), config.text.width, classes)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from samwise_ros.config import OPTIONAL_PARTS, preset
+from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig, preset
 from samwise_ros.data.vocabulary import EXPRESSION_KINDS
 from samwise_ros.errors import ConfigError
 
@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 LOSSES = ("focal", "dice", "score", "cme", "auxiliary")
 """Names of what is minimised; see `training.losses`."""
+
+SAMWISE_LOSSES = ("score", "cme")
+"""Those of parts that RefSAM does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,13 @@ class Recipe:
 
     Attributes:
         model: preset to train.
-        leave_out: optional parts that fresh weights do without, of `config.OPTIONAL_PARTS`.
+        leave_out: optional parts that fresh weights do without, of `config.OPTIONAL_PARTS` or `config.REFSAM_PARTS`.
         start_from: weights file to start from, whose tokenizer is kept; null for fresh weights.
         seed: of the initial weights, and of the order of real clips.
         data: what to train on.
         learning_rate: at its peak; one cosine down to zero over all stages, see `progress`.
+        learning_rate_factors: by name of a part of the network, what its learning rate is multiplied with; of all other
+            parts it is 1. A file without this key has none.
         weight_decay: of AdamW.
         warmup_steps: steps over which the learning rate rises to its peak.
         max_gradient: longer gradients of the network are shortened to this norm.
@@ -116,6 +121,7 @@ class Recipe:
     seed: int
     data: Worlds | Splits
     learning_rate: float
+    learning_rate_factors: dict[str, float]
     weight_decay: float
     warmup_steps: int
     max_gradient: float
@@ -183,15 +189,10 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"recipe {path} has no list of stages, expected keys {_keys(Recipe)}: add them")
     stages = tuple(_fill(Stage, stage, f"a stage of {path}") for stage in values["stages"])
     data = _read_data(values.get("data"), path)
-    left_out = values.get("leave_out")
-    if not isinstance(left_out, list) or not set(left_out) <= set(OPTIONAL_PARTS):
-        raise ConfigError(
-            f"recipe {path} has leave_out {left_out!r}, expected a list of some of {', '.join(OPTIONAL_PARTS)}: take "
-            "[] for the whole model"
-        )
-    given = {**values, "leave_out": tuple(left_out), "data": data, "stages": stages}
+    given = {"learning_rate_factors": {}, **values, "data": data, "stages": stages}
     recipe = _fill(Recipe, given, f"recipe {path}")
     _check_numbers(recipe, path)
+    _check_model(recipe, path)
     for stage in stages:
         least = min(stage.side_px, stage.frames, stage.batch, stage.zoom, stage.steps)
         if stage.side_px % 64 or least < 1 or stage.expressions < 0:
@@ -201,20 +202,9 @@ def read_recipe(path: Path) -> Recipe:
                 f"{stage} in {path} asks nothing, expected single frames and the auxiliary loss, which is all that is "
                 "left to learn from: set frames to 1, or ask expressions"
             )
-    if recipe.leave_out and recipe.start_from is not None:
-        raise ConfigError(
-            f"recipe {path} leaves out {', '.join(recipe.leave_out)} and starts from weights, expected one of both: "
-            "weights say by their keys what they have"
-        )
-    frozen = preset(recipe.model).frozen
-    if frozen and recipe.start_from is None:
-        raise ConfigError(
-            f"recipe {path} trains {recipe.model} from nothing, whose {' and '.join(frozen)} stay as they are, "
-            "expected weights to start from: make a file with `samwise convert --roberta` and name it in start_from"
-        )
     if isinstance(data, Splits):
         _check_real(recipe, path)
-    return recipe
+    return replace(recipe, leave_out=tuple(recipe.leave_out))
 
 
 def _read_data(values: Any, path: Path) -> Worlds | Splits:
@@ -247,6 +237,35 @@ def _fill_split(values: Any, what: str) -> Split:
     return split
 
 
+def _check_model(recipe: Recipe, path: Path) -> None:
+    """Refuse what the model does not have, and what it cannot start from."""
+    config = preset(recipe.model)
+    is_refsam = isinstance(config, RefSamConfig)
+    parts = REFSAM_PARTS if is_refsam else OPTIONAL_PARTS
+    left_out: Any = recipe.leave_out
+    if not isinstance(left_out, list) or not set(left_out) <= set(parts):
+        raise ConfigError(
+            f"recipe {path} has leave_out {left_out!r}, expected a list of some of {', '.join(parts)}: take [] for the "
+            "whole model"
+        )
+    weighed = [name for name in SAMWISE_LOSSES if recipe.loss_weights[name]]
+    if is_refsam and weighed:
+        raise ConfigError(
+            f"recipe {path} weighs losses {', '.join(weighed)}, expected 0 for {recipe.model}, which has no object "
+            "score and no memory check: correct loss_weights"
+        )
+    if left_out and recipe.start_from is not None:
+        raise ConfigError(
+            f"recipe {path} leaves out {', '.join(left_out)} and starts from weights, expected one of both: "
+            "weights say by their keys what they have"
+        )
+    if config.frozen and recipe.start_from is None:
+        raise ConfigError(
+            f"recipe {path} trains {recipe.model} from nothing, whose {' and '.join(config.frozen)} stay as they are, "
+            "expected weights to start from: make a file with `samwise convert --text-encoder`, name it in start_from"
+        )
+
+
 def _check_real(recipe: Recipe, path: Path) -> None:
     """Refuse what real data do not have."""
     if recipe.loss_weights["auxiliary"]:
@@ -277,6 +296,14 @@ def _check_numbers(recipe: Recipe, path: Path) -> None:
     }
     for name, smallest in least.items():
         _check_least(name, getattr(recipe, name), smallest, path)
+    factors: Any = recipe.learning_rate_factors
+    if not isinstance(factors, dict):
+        raise ConfigError(
+            f"recipe {path} has learning_rate_factors {factors!r}, expected parts of the network with a number each: "
+            "write them as {sam.mask_decoder: 0.01}"
+        )
+    for part, factor in factors.items():
+        _check_least(f"a learning rate factor of {part}", factor, 0, path)
     if recipe.ema_decay >= 1:
         raise ConfigError(f"recipe {path} has ema_decay {recipe.ema_decay}, expected 0 to below 1: take 0.999")
     if set(recipe.loss_weights) != set(LOSSES):

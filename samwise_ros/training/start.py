@@ -11,18 +11,17 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from samwise_ros.config import ModelConfig, preset
-from samwise_ros.errors import ConfigError
-from samwise_ros.model.build import find_tokenizer, load_network
+from samwise_ros.config import preset
+from samwise_ros.model.build import Network, find_tokenizer, load_network, new_network
 from samwise_ros.model.checkpoint import tokenizer_path
 from samwise_ros.model.published import cache_dir
-from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.text import load_tokenizer
 from samwise_ros.training.recipe import Recipe
 from samwise_ros.training.tokens import train_tokenizer
 
 
-def start_network(recipe: Recipe) -> Samwise:
+def start_network(recipe: Recipe) -> Network:
     """The network before the first step, on the CPU: of the recipe's weights file, or fresh. Random numbers start anew.
 
     Args:
@@ -32,26 +31,18 @@ def start_network(recipe: Recipe) -> Samwise:
         The network; its frozen parts take no gradient.
 
     Raises:
-        ConfigError: the preset is not one of SAMWISE's.
         CheckpointError: the weights file does not fit.
     """
-    config = preset(recipe.model)
-    if not isinstance(config, ModelConfig):
-        raise ConfigError(
-            f"the recipe trains {recipe.model}, which is not SAMWISE, expected a SAMWISE preset: choose another model"
-        )
     torch.manual_seed(recipe.seed)  # the same fresh weights in every process, those of the auxiliary heads included
     if recipe.start_from is not None:
-        loaded = load_network(Path(recipe.start_from), recipe.model)
-        assert isinstance(loaded, Samwise)
-        return loaded
+        return load_network(Path(recipe.start_from), recipe.model)
     left_out: dict[str, Any] = dict.fromkeys(recipe.leave_out, False)
-    network = Samwise(replace(config, **left_out))
+    network = new_network(replace(preset(recipe.model), **left_out))
     spread_positions(network)
     return network
 
 
-def find_start_tokenizer(recipe: Recipe, network: Samwise, weights: Path, texts: Iterable[str]) -> Tokenizer:
+def find_start_tokenizer(recipe: Recipe, network: Network, weights: Path, texts: Iterable[str]) -> Tokenizer:
     """The tokenizer that the weights to be written will need, put beside them where it is not RoBERTa's own.
 
     Args:
@@ -80,16 +71,19 @@ def find_start_tokenizer(recipe: Recipe, network: Samwise, weights: Path, texts:
     return load_tokenizer(own, text)
 
 
-def spread_positions(network: Samwise) -> None:
-    """Start the backbone's position embedding from waves instead of zeros.
+def spread_positions(network: Network) -> None:
+    """Start the image encoder's position embedding from waves instead of zeros or noise.
 
-    SAM 2 brings a trained embedding. From zeros a small network hardly learns where things are: words of place stay
-    without meaning while the others are learnt.
+    A published SAM brings a trained embedding. From zeros a small network hardly learns where things are: words of
+    place stay without meaning while the others are learnt.
 
     Args:
         network: changed in place.
     """
-    embed = network.sam.image_encoder.trunk.pos_embed
+    if isinstance(network, RefSam):
+        embed = network.sam.pos_embed.permute(0, 3, 1, 2)
+    else:
+        embed = network.sam.image_encoder.trunk.pos_embed
     _, width, rows, columns = embed.shape
     phase = torch.arange(1, width // 4 + 1, dtype=torch.float32)[:, None] * torch.pi / 2
     down, across = ((torch.arange(n) + 0.5) / n * phase for n in (rows, columns))

@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState
 
 from samwise_ros.training import records, samples, source
 
-SHIPPED = Path(__file__).parents[2] / "config" / "train_compact.yaml"
+CONFIG = Path(__file__).parents[2] / "config"
 
 STAGES = [
     {"side_px": 64, "frames": 1, "batch": 2, "expressions": 2, "zoom": 1, "steps": 4},
@@ -23,10 +23,10 @@ WriteRecipe = Callable[..., Path]
 
 @pytest.fixture
 def write_recipe(tmp_path: Path) -> WriteRecipe:
-    """Write the shipped recipe with short stages and other changes; "left out" takes a key away."""
+    """Write a shipped recipe with short stages and other changes; "left out" takes a key away."""
 
-    def write(**changes: object) -> Path:
-        values = yaml.safe_load(SHIPPED.read_text())
+    def write(base: str = "compact", **changes: object) -> Path:
+        values = yaml.safe_load((CONFIG / f"train_{base}.yaml").read_text())
         values |= {"stages": STAGES, "warmup_steps": 2, "validation_clips": 1, **changes}
         path = tmp_path / "recipe.yaml"
         path.write_text(yaml.safe_dump({key: value for key, value in values.items() if value != "left out"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 from dataclasses import replace
@@ -12,10 +13,16 @@ from typing import Any
 import pytest
 import torch
 from dataset_folders import write_ref_ytvos
+from metas_sam import write_sam1
 from PIL import Image
+from released import write_t5
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from samwise_ros import config
+from samwise_ros.cli.main import main
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import build
 from samwise_ros.model.build import build_segmenter, load_network
@@ -24,6 +31,8 @@ from samwise_ros.training.loop import Trainer, train
 from samwise_ros.training.recipe import read_recipe
 from samwise_ros.training.samples import Batch
 from samwise_ros.training.source import SyntheticSource, open_source
+
+MODELS = ("compact", "refsam_compact")
 
 TWO_STEPS = [{"side_px": 64, "frames": 1, "batch": 2, "expressions": 1, "zoom": 1, "steps": 2}]
 
@@ -76,17 +85,20 @@ def stop_in_step(number: int, stop: signal.Signals, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Trainer, "train_step", interrupted)
 
 
-def assert_complete(out: Path) -> None:
+def assert_complete(out: Path, model: str) -> None:
     """Weights that the package loads, logs and pictures of six steps with validations after the fourth and the last."""
-    segmenter = build_segmenter("compact", weights=out / "compact.safetensors", device="cpu")
-    assert segmenter.encode_text("the red ball").tokens.shape[0] == 1
+    segmenter = build_segmenter(model, weights=out / f"{model}.safetensors", device="cpu")
+    assert segmenter.network.config == config.preset(model)
+    assert segmenter.encode_text("the red ball")
     steps = [row for row in rows_of(out) if row["rate"]]
     assert [(row["step"], row["frames"]) for row in steps] == [
         *((f"{n}", "1") for n in (1, 2, 3, 4)),
         *(("5", "6"), ("6", "6")),
     ]
-    assert steps[4]["cme"], "a clip of six frames trains the Conditional Memory Encoder"
+    if model == "compact":
+        assert steps[4]["cme"], "a clip of six frames trains the Conditional Memory Encoder"
     assert not steps[0]["cme"]
+    assert all(bool(step["score"]) == (model == "compact") for step in steps)
     assert float(steps[0]["rate"]) == pytest.approx(0.5e-3)
     assert [row["step"] for row in rows_of(out) if row["validation"]] == ["4", "6"]
     pictures = sorted((out / "validation").glob("*.png"))
@@ -100,11 +112,14 @@ def assert_complete(out: Path) -> None:
     )
 
 
-def test_a_stopped_and_resumed_run_gives_the_same_numbers(write_recipe, tmp_path: Path, capsys, monkeypatch):
-    path = write_recipe(validate_every=4)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_stopped_and_resumed_run_gives_the_same_numbers(
+    model: str, write_recipe, tmp_path: Path, capsys, monkeypatch
+):
+    path = write_recipe(model, validate_every=4)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(path, whole, cpu=True)
-    assert_complete(whole)
+    assert_complete(whole, model)
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         stop_in_step(3, signal.SIGINT, patch)
@@ -117,7 +132,7 @@ def test_a_stopped_and_resumed_run_gives_the_same_numbers(write_recipe, tmp_path
     assert read_state(parts)["step"] == 3
     # Steps that are logged but not in the state are made again.
     with (parts / "log.csv").open("a") as file:
-        file.write("4,64,1,1e-3,9,9,9,,9,\n")
+        file.write("4,64,1,1e-3,9,9,,,9,\n")
     torch.rand(5)
     train(path, parts, resume=True, cpu=True)
     assert_same(read_state(parts), read_state(whole))
@@ -168,9 +183,33 @@ def test_processes_that_cannot_share_a_batch(write_recipe, tmp_path: Path, monke
         make_trainer(write_recipe(), tmp_path)
 
 
-def test_one_batch_is_learnt_and_every_part_learns(write_recipe, tmp_path: Path):
-    stages = [{"side_px": 64, "frames": 1, "batch": 2, "expressions": 2, "zoom": 1, "steps": 2000}]
-    trainer = make_trainer(write_recipe(stages=stages), tmp_path)
+@pytest.mark.parametrize(
+    ("model", "frames", "parts"),
+    [
+        (
+            "compact",
+            1,
+            {
+                *("adapters.0", "adapters.1", "adapters.2", "sam.image_encoder", "sam.sam_mask_decoder"),
+                *("text_encoder.roberta", "project_text.0", "project_text.2", "project_text.4"),
+            },
+        ),
+        (
+            "refsam_compact",
+            2,
+            {
+                *("adapters.0", "adapters.1", "adapters.2", "sam.vision_encoder", "sam.mask_decoder"),
+                *("text_encoder.roberta", "cross_modal_mlp.layers", "dense_attention.mix"),
+                *("hierarchical_attention.reduce", "hierarchical_attention.attention", "tracking.mlp", "tracking.norm"),
+            },
+        ),
+    ],
+)
+def test_one_batch_is_learnt_and_every_part_learns(
+    model: str, frames: int, parts: set[str], write_recipe, tmp_path: Path
+):
+    stages = [{"side_px": 64, "frames": frames, "batch": 2, "expressions": 2, "zoom": 1, "steps": 2000}]
+    trainer = make_trainer(write_recipe(model, stages=stages), tmp_path)
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
     batch = first_batch(trainer)
     first = trainer.train_step(batch)
@@ -185,8 +224,24 @@ def test_one_batch_is_learnt_and_every_part_learns(write_recipe, tmp_path: Path)
         for name, value in trainer.network.named_parameters()
         if not torch.equal(value, before[name])
     }
-    assert {"adapters.0", "adapters.1", "adapters.2", "sam.image_encoder", "sam.sam_mask_decoder"} <= learnt
-    assert {"text_encoder.roberta", "project_text.0", "project_text.2", "project_text.4"} <= learnt
+    assert parts <= learnt
+
+
+def test_refsam_learns_what_words_mean_and_what_is_not_there(write_recipe, tmp_path: Path):
+    """A picture with a red half and a blue one; nothing in it is green."""
+    stages = [{**TWO_STEPS[0], "steps": 2000}]
+    trainer = make_trainer(write_recipe("refsam_compact", stages=stages, warmup_steps=20), tmp_path)
+    rgb = torch.zeros(1, 1, 64, 64, 3, dtype=torch.uint8)
+    rgb[..., :32, 0] = rgb[..., 32:, 2] = 200
+    mask = torch.zeros(3, 64, 64, dtype=torch.bool)
+    mask[0, :, :32] = mask[1, :, 32:] = True
+    texts = ["the red half", "the blue half", "the green half"]
+    batch = Batch(rgb, mask, torch.zeros(1, 3, 64, 64, dtype=torch.int64), texts)
+    for _ in range(120):
+        dice = trainer.train_step(batch)["dice"].item()
+        if dice < 0.1:
+            break
+    assert dice < 0.1, "one mask for all three, whichever, has 0.55 or more"
 
 
 def test_the_best_averaged_weights_are_kept(write_recipe, tmp_path: Path, monkeypatch):
@@ -265,6 +320,75 @@ def test_published_parts_are_trained_on_real_video(write_recipe, tmp_path: Path,
             train(path, parts, cpu=True)
     train(path, parts, resume=True, cpu=True)
     assert_same(read_state(parts), state)
+
+
+def test_refsams_published_parts_are_trained_on_real_video(refsam, write_recipe, tmp_path: Path, monkeypatch):
+    """The way of `refsam_b`: SAM 1's image encoder and T5 stay, the mask decoder hardly moves."""
+    published = config.preset("refsam_b")
+    small = replace(refsam.config, text=published.text, frozen=published.frozen)
+    monkeypatch.setitem(config.PRESETS, "refsam_compact", small)
+    t5, start = write_t5(tmp_path / "t5"), tmp_path / "start.safetensors"
+    tokenizer = Tokenizer(WordLevel({"<pad>": 0, "</s>": 1, "<unk>": 2, "thing": 3, "first": 4, "second": 5}, "<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(t5 / "tokenizer.json"))
+    sam = write_sam1(tmp_path / "sam_vit.pth", refsam)
+    assert main(["convert", str(sam), str(start), "--text-encoder", str(t5)]) == 0
+    write_ref_ytvos(tmp_path / "data")
+    ytvos = {"dataset": "ref-ytvos", "folder": str(tmp_path / "data"), "split": "train"}
+    path = write_recipe(
+        "refsam_video",
+        model="refsam_compact",
+        start_from=str(start),
+        data={"train": [ytvos], "validate": ytvos, "augment": True},
+        stages=[{"side_px": 64, "frames": 3, "batch": 2, "expressions": 1, "zoom": 1, "steps": 3}],
+        weight_decay=0.0,
+    )
+    out = tmp_path / "out"
+    train(path, out, cpu=True)
+    assert (out / "refsam_compact.tokenizer.json").read_bytes() == (t5 / "tokenizer.json").read_bytes()
+    assert all(row["focal"] and row["dice"] and not row["score"] for row in rows_of(out) if row["rate"])
+    assert len(list((out / "validation").glob("*.png"))) == 1
+    before, after = load_network(start).state_dict(), read_state(out)["objective"]
+    moved: dict[str, float] = {}
+    for name, value in before.items():
+        part = ".".join(name.split(".")[: 2 if name.startswith("sam.") else 1])
+        moved[part] = max(moved.get(part, 0.0), (after[f"network.{name}"] - value).abs().max().item())
+    assert {part for part, distance in moved.items() if distance > 1e-5} == {
+        *("adapters", "cross_modal_mlp", "dense_attention", "hierarchical_attention", "tracking")
+    }
+    assert 0 < moved.pop("sam.mask_decoder") < 1e-5
+    assert moved["text_encoder"] == moved["sam.vision_encoder"] == moved["sam.prompt_encoder"] == 0
+
+
+def test_the_weights_of_a_training_are_evaluated(write_recipe, tmp_path: Path, capsys):
+    train(write_recipe("refsam_compact", stages=TWO_STEPS), tmp_path / "out", cpu=True)
+    weights = tmp_path / "out" / "refsam_compact.safetensors"
+    capsys.readouterr()
+    command = ["evaluate", "--dataset", "synthetic", "--split", "test", "--model", "refsam_compact"]
+    assert main([*command, "--weights", str(weights), "--clips", "1", "--frames", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 1
+
+
+def test_a_part_of_the_network_may_learn_slower(write_recipe, tmp_path: Path):
+    factors = {"sam": 0.5, "sam.mask_decoder": 0.01}
+    trainer = make_trainer(write_recipe("refsam_compact", learning_rate_factors=factors), tmp_path)
+    trainer.train_step(first_batch(trainer))
+    rates = {id(value): group["lr"] for group in trainer.optimizer.param_groups for value in group["params"]}
+    network = trainer.network
+    assert rates[id(network.cross_modal_mlp.layers[0].weight)] == pytest.approx(5e-4)
+    assert rates[id(network.sam.pos_embed)] == pytest.approx(2.5e-4)
+    assert rates[id(network.sam.mask_decoder.iou_token.weight)] == pytest.approx(5e-6)
+    assert rates.keys() == {id(value) for value in trainer.objective.parameters() if value.requires_grad}
+
+
+@pytest.mark.parametrize("part", ["sam.mask_decodr", "sam.mask_dec", "sam.prompt_encoder"])
+def test_a_learning_rate_for_nothing(part: str, write_recipe, tmp_path: Path):
+    factors = {"sam.mask_decoder": 0.01, part: 0.1}
+    with pytest.raises(
+        ConfigError,
+        match=f"learning rate factor for {part}, expected parts of refsam_compact that learn, such as adapters: corr",
+    ):
+        make_trainer(write_recipe("refsam_compact", learning_rate_factors=factors), tmp_path)
 
 
 def test_gradients_are_shortened_to_what_the_recipe_says(write_recipe, tmp_path: Path):

@@ -20,7 +20,7 @@ from samwise_ros.training import records
 from samwise_ros.training.loop import train
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.processes import GlobalBatchNorm, share_batches, take_part, use_global_batch_norm
-from samwise_ros.training.recipe import LOSSES, Recipe
+from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES, Recipe
 from samwise_ros.training.samples import Batch
 from samwise_ros.training.source import SyntheticSource
 
@@ -71,19 +71,24 @@ def read_losses(out: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.usefixtures("small_run")
-def test_two_processes_give_the_numbers_of_one(write_recipe, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize(
+    ("model", "losses_of_model"), [("compact", set(LOSSES)), ("refsam_compact", set(LOSSES) - set(SAMWISE_LOSSES))]
+)
+def test_two_processes_give_the_numbers_of_one(
+    model: str, losses_of_model: set[str], write_recipe, tmp_path: Path, monkeypatch
+):
     monkeypatch.setattr(records, "LOG_EVERY", 20)
     stages = [
         {"side_px": 64, "frames": 1, "batch": 4, "expressions": 2, "zoom": 1, "steps": 2},
         {"side_px": 64, "frames": 6, "batch": 2, "expressions": 2, "zoom": 1, "steps": 1},
     ]
-    recipe, one, two = write_recipe(stages=stages, learning_rate=1.0e-4), tmp_path / "one", tmp_path / "two"
+    recipe, one, two = write_recipe(model, stages=stages, learning_rate=1.0e-4), tmp_path / "one", tmp_path / "two"
     train(recipe, one, cpu=True)
     two.mkdir()
-    shutil.copy(one / "compact.tokenizer.json", two)
+    shutil.copy(one / f"{model}.tokenizer.json", two)
     run_together(2, recipe, two)
     ((losses,), (losses_together,)) = read_losses(one), read_losses(two)
-    assert losses.keys() == set(LOSSES)
+    assert losses.keys() == losses_of_model
     assert losses_together == pytest.approx(losses, abs=TOGETHER)
     alone, together = (torch.load(out / "state.pt", weights_only=True) for out in (one, two))
     assert len(together["random"]) == 2
@@ -93,7 +98,7 @@ def test_two_processes_give_the_numbers_of_one(write_recipe, tmp_path: Path, mon
 def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
     """Gradients, batch statistics and weights agree."""
     recipe = Recipe(**{**alone["recipe"], "stages": ()})
-    objective = Objective(build_model("compact"), recipe.loss_weights, SyntheticSource.classes)
+    objective = Objective(build_model(recipe.model), recipe.loss_weights, SyntheticSource.classes)
     names = [name for name, parameter in objective.named_parameters() if parameter.requires_grad]
     assert alone["optimizer"]["state"].keys() == together["optimizer"]["state"].keys()
     largest = 0.0
@@ -109,7 +114,7 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
         assert not counts.any() or difference[counts].mean() < TOGETHER / 10, name
     assert largest > 1000 * TOGETHER
     buffers = [name for name in alone["objective"] if "running_" in name]
-    assert buffers
+    assert bool(buffers) == (recipe.model == "compact"), "RefSAM has no batch norm"
     for name in buffers:
         assert torch.allclose(together["objective"][name], alone["objective"][name], atol=TOGETHER), name
 

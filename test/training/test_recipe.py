@@ -13,6 +13,7 @@ from samwise_ros.training.recipe import Split, Splits, Stage, Worlds, read_recip
 CONFIG = Path(__file__).parents[2] / "config"
 RECIPES = sorted(CONFIG.glob("train_*.yaml"))
 COMPACT, VIDEO = CONFIG / "train_compact.yaml", CONFIG / "train_video.yaml"
+REFSAM = CONFIG / "train_refsam_compact.yaml"
 YTVOS = {"dataset": "ref-ytvos", "folder": "a", "split": "train"}
 
 
@@ -37,8 +38,12 @@ def test_there_is_a_recipe_for_each_way_to_train():
         "train_compact": "compact",
         "train_pretrain": "base_plus",
         "train_video": "base_plus",
+        "train_refsam_compact": "refsam_compact",
+        "train_refsam_pretrain": "refsam_b",
+        "train_refsam_video": "refsam_b",
     }
     assert isinstance(read_recipe(COMPACT).data, Worlds)
+    assert read_recipe(REFSAM).data == read_recipe(COMPACT).data
     ytvos = Split("ref-ytvos", "data/ref-youtube-vos", "train")
     assert read_recipe(VIDEO).data == Splits((ytvos,), ytvos, False)
 
@@ -91,10 +96,18 @@ def test_the_stage_of_a_step(tmp_path):
         ({"learning_rate": "1e-3"}, "has learning_rate '1e-3', expected a number .* takes 1e-3 for a word"),
         ({"ema_decay": 1.0}, "has ema_decay 1.0, expected 0 to below 1"),
         ({"loss_weights": {"focal": 1.0}}, "weighs losses focal, expected exactly focal, dice, score, cme, auxiliary"),
+        (
+            {"learning_rate_factors": [0.1]},
+            r"has learning_rate_factors \[0\.1\], expected parts .* \{sam.mask_decoder: 0",
+        ),
+        (
+            {"learning_rate_factors": {"sam": "0,1"}},
+            "has a learning rate factor of sam '0,1', expected a number of at least 0",
+        ),
         ({"max_gradient": -1}, "has max_gradient -1, expected a number of at least 0"),
         (
             {"model": "base_plus"},
-            "base_plus from nothing, whose text_encoder and sam stay .* `samwise convert --roberta`",
+            "base_plus from nothing, whose text_encoder and sam stay .* `samwise convert --text-encoder`",
         ),
         (
             {"data": "left out"},
@@ -113,6 +126,31 @@ def test_the_stage_of_a_step(tmp_path):
 def test_wrong_recipes(tmp_path, changes: dict[str, object], message: str):
     with pytest.raises(ConfigError, match=message):
         read_recipe(written(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"leave_out": ["memory_check"]},
+            "expected a list of some of dense_attention, hierarchical_attention, tracking: take",
+        ),
+        (
+            {"loss_weights": {"focal": 1.0, "dice": 1.0, "score": 0.1, "cme": 1.0, "auxiliary": 0.0}},
+            "weighs losses score, cme, expected 0 for refsam_compact, which has no object score and no memory check",
+        ),
+    ],
+)
+def test_what_refsam_does_not_have(tmp_path, changes: dict[str, object], message: str):
+    with pytest.raises(ConfigError, match=message):
+        read_recipe(written(tmp_path, REFSAM, **changes))
+    assert read_recipe(written(tmp_path, REFSAM, leave_out=["tracking"])).leave_out == ("tracking",)
+
+
+def test_parts_that_learn_slower(tmp_path):
+    assert read_recipe(COMPACT).learning_rate_factors == {}
+    factors = {"sam.mask_decoder": 0.01}
+    assert read_recipe(CONFIG / "train_refsam_video.yaml").learning_rate_factors == factors
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,35 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from samwise_ros.errors import ConfigError
+from samwise_ros.model.refsam import RefSam
 from samwise_ros.training.recipe import read_recipe
 from samwise_ros.training.start import start_network
 
-RECIPE = Path(__file__).parents[2] / "config" / "train_compact.yaml"
+CONFIG = Path(__file__).parents[2] / "config"
 
 
-def test_refsam_is_not_trained_here() -> None:
-    recipe = replace(read_recipe(RECIPE), model="refsam_compact", start_from=None)
-    with pytest.raises(ConfigError, match="trains refsam_compact, which is not SAMWISE, expected a SAMWISE preset"):
-        start_network(recipe)
+@pytest.mark.parametrize("model", ["compact", "refsam_compact"])
+def test_positions_start_as_waves_along_both_axes(model: str) -> None:
+    network = start_network(read_recipe(CONFIG / f"train_{model}.yaml"))
+    if isinstance(network, RefSam):
+        embed = network.sam.pos_embed[0]
+    else:
+        embed = network.sam.image_encoder.trunk.pos_embed[0].permute(1, 2, 0)
+    across, down = embed.chunk(2, -1)
+    assert torch.equal(across, across[:1].expand_as(across))
+    assert torch.equal(down, down[:, :1].expand_as(down))
+    rows, columns = embed.shape[:2]
+    assert len(embed.flatten(0, 1).unique(dim=0)) == rows * columns, "every cell knows where it is"
+    sine, cosine = across[0, :, 0], across[0, :, across.shape[-1] // 2]
+    angle = torch.pi / 2 * (torch.arange(columns) + 0.5) / columns
+    assert torch.allclose(sine / cosine, angle.tan(), rtol=1e-4)
+
+
+def test_refsam_without_some_of_its_parts() -> None:
+    recipe = read_recipe(CONFIG / "train_refsam_compact.yaml")
+    network = start_network(replace(recipe, leave_out=("dense_attention", "tracking")))
+    assert isinstance(network, RefSam)
+    assert network.dense_attention is network.tracking is None
+    assert network.hierarchical_attention is not None
