@@ -177,7 +177,8 @@ def _shade_things(
     slope = (outward * towards).sum(-1).clamp(min=0) * lit
     # What comes from everywhere is darker from below, where the table is.
     ambient = lamp.ambient[frame] * (0.75 + 0.25 * outward[:, 2:])
-    highlight = (outward * F.normalize(towards - ray, dim=-1)).sum(-1).clamp(min=0) ** 48 * lit
+    mirrored = (outward * F.normalize(towards - ray, dim=-1)).sum(-1).clamp(min=0)
+    highlight = mirrored.square().square().square().square() ** 3 * lit
     shine = scene.skins.gloss[frame, thing] * highlight
     return albedo * (ambient + slope[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
 

@@ -158,9 +158,13 @@ def look_up(bank: Tensor, pattern: Tensor, u: Tensor, v: Tensor) -> Tensor:
     x, y = (u - u.floor()) * side, (v - v.floor()) * side
     left, top = x.floor(), y.floor()
     across, down = x - left, y - top
-    left_px, top_px = left.long() % side, top.long() % side
-    right_px, bottom_px = (left_px + 1) % side, (top_px + 1) % side
+    # A power of two: its last bits are the remainder.
+    left_px, top_px = left.long() & (side - 1), top.long() & (side - 1)
+    right_px, bottom_px = (left_px + 1) & (side - 1), (top_px + 1) & (side - 1)
     flat, start = bank.flatten(), pattern * (side * side)
-    above = torch.lerp(flat[start + top_px * side + left_px], flat[start + top_px * side + right_px], across)
-    below = torch.lerp(flat[start + bottom_px * side + left_px], flat[start + bottom_px * side + right_px], across)
+    above, below = start + top_px * side, start + bottom_px * side
+    above, below = (
+        torch.lerp(flat.index_select(0, row + left_px), flat.index_select(0, row + right_px), across)
+        for row in (above, below)
+    )
     return torch.lerp(above, below, down)
