@@ -164,9 +164,23 @@ def test_a_shorter_run_leaves_nothing_of_a_longer_one(tmp_path: Path, clip: Path
 
 def test_the_segmenter_is_built_as_asked(tmp_path: Path, clip: Path, built_with: list[tuple[Any, ...]]) -> None:
     assert track(clip, tmp_path / "a") == 0
-    options = ["--model", "tiny", "--weights", "w.safetensors", "--device", "cpu", "--mode", "clip"]
+    options = [
+        "--model",
+        "tiny",
+        "--weights",
+        "w.safetensors",
+        "--device",
+        "cpu",
+        "--mode",
+        "clip",
+        "--precision",
+        "float32",
+    ]
     assert track(clip, tmp_path / "b", *options) == 0
-    assert built_with == [("compact", None, "auto", "stream"), ("tiny", Path("w.safetensors"), "cpu", "clip")]
+    assert built_with == [
+        ("compact", None, "auto", "stream", "auto"),
+        ("tiny", Path("w.safetensors"), "cpu", "clip", "float32"),
+    ]
 
 
 def test_a_failed_command_leaves_earlier_results_alone(
