@@ -34,12 +34,9 @@ def samwise_of_size(sam: Mapping[str, Tensor], path: Path) -> ModelConfig:
         CheckpointError: there is none.
     """
     known = [config for config in PRESETS.values() if isinstance(config, ModelConfig)]
-    patches = sam.get("image_encoder.trunk.patch_embed.proj.weight")
-    size = (0 if patches is None else patches.shape[0], _count(sam, "image_encoder.trunk.blocks."))
     sizes = {(config.hiera.embed_dim, sum(config.hiera.stages)): config for config in known}
-    if size not in sizes:
-        raise _unknown_size(path, size, sizes)
-    return sizes[size]
+    patches, blocks = "image_encoder.trunk.patch_embed.proj.weight", "image_encoder.trunk.blocks."
+    return sizes[_size_of(sam, patches, blocks, sizes, path)]
 
 
 def refsam_of_size(sam: Mapping[str, Tensor], path: Path) -> RefSamConfig:
@@ -56,12 +53,9 @@ def refsam_of_size(sam: Mapping[str, Tensor], path: Path) -> RefSamConfig:
         CheckpointError: there is none.
     """
     known = [config for config in PRESETS.values() if isinstance(config, RefSamConfig)]
-    patches = sam.get("vision_encoder.patch_embed.projection.weight")
-    size = (0 if patches is None else patches.shape[0], _count(sam, "vision_encoder.layers."))
     sizes = {(config.vit.width, config.vit.layers): config for config in known}
-    if size not in sizes:
-        raise _unknown_size(path, size, sizes)
-    return sizes[size]
+    patches, blocks = "vision_encoder.patch_embed.projection.weight", "vision_encoder.layers."
+    return sizes[_size_of(sam, patches, blocks, sizes, path)]
 
 
 def parts_of(config: AnyConfig, state: Mapping[str, Tensor]) -> AnyConfig:
@@ -147,9 +141,16 @@ def _count(keys: Mapping[str, object], prefix: str) -> int:
     return len({key.removeprefix(prefix).split(".")[0] for key in keys if key.startswith(prefix)})
 
 
-def _unknown_size(path: Path, size: tuple[int, int], sizes: Mapping[tuple[int, int], AnyConfig]) -> CheckpointError:
-    known = ", ".join(f"{config.name} {width}/{blocks}" for (width, blocks), config in sizes.items())
-    return CheckpointError(
-        f"weights file {path} has an image backbone of width {size[0]} with {size[1]} blocks, expected one of "
-        f"{known}: this size is not supported"
-    )
+def _size_of(
+    sam: Mapping[str, Tensor], patches: str, blocks: str, sizes: Mapping[tuple[int, int], AnyConfig], path: Path
+) -> tuple[int, int]:
+    """Width and number of blocks of an image backbone, of the sizes that are known."""
+    embedding = sam.get(patches)
+    size = (0 if embedding is None else embedding.shape[0], _count(sam, blocks))
+    if size not in sizes:
+        known = ", ".join(f"{config.name} {width}/{count}" for (width, count), config in sizes.items())
+        raise CheckpointError(
+            f"weights file {path} has an image backbone of width {size[0]} with {size[1]} blocks, expected one of "
+            f"{known}: this size is not supported"
+        )
+    return size

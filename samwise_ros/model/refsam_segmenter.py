@@ -106,8 +106,9 @@ def stack_texts(texts: Sequence[EncodedText]) -> EncodedText:
     words = torch.cat([F.pad(text.words, (0, 0, 0, gap)) for text, gap in zip(texts, gaps, strict=True)])
     padding = None
     if any(gaps):
-        starts = torch.tensor([longest - gap for gap in gaps], device=words.device)
-        padding = torch.arange(longest, device=words.device) >= starts[:, None]
+        # Made where the words are: numbers from Python would be uploaded in every frame.
+        marks = (text.words.new_zeros(text.words.shape[:2], dtype=torch.bool) for text in texts)
+        padding = torch.cat([F.pad(mark, (0, gap), value=True) for mark, gap in zip(marks, gaps, strict=True)])
     return EncodedText(torch.cat([text.sentence for text in texts]), words, padding)
 
 
