@@ -14,7 +14,7 @@ from samwise_ros.model import graphs
 from samwise_ros.model.graphs import GRAPHED_TARGETS, GraphedSegmenter
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
-from samwise_ros.model.segmenter import Prediction
+from samwise_ros.model.segmenter import Past, Prediction
 from samwise_ros.types import Frame, FrameResult
 
 
@@ -85,6 +85,21 @@ def test_usual_steps_are_replayed_and_answer_the_same(plain: SamwiseSegmenter, f
     assert_equal(follow(Tracker(graphed), frames), follow(Tracker(plain), frames))
     # 5 of the first 20 frames find a full memory, and one of the 16 with two targets.
     assert capture.replays == [5, 1, 0, 0]
+
+
+def test_an_answer_outlives_the_next_replay(plain: SamwiseSegmenter):
+    # Of two cameras that share the model, one may still read its answer while the other one's step runs.
+    graphed = GraphedSegmenter(plain, Capture())
+    past = Past(
+        (15,), {name: torch.randn_like(ring.float()).to(ring.dtype) for name, ring in graphed._rows(1).past.items()}
+    )
+    text = [graphed.encode_text("the red ball")]
+    first = graphed.fuse(torch.randn(1, 3, 128, 128), text, past)
+    kept = first.mask_logits.clone(), first.score_logits.clone(), first.remember["pointer"].clone()
+    second = graphed.fuse(torch.randn(1, 3, 128, 128), text, past)
+    assert not torch.equal(second.mask_logits, kept[0])
+    for now, before in zip((first.mask_logits, first.score_logits, first.remember["pointer"]), kept, strict=True):
+        assert torch.equal(now, before)
 
 
 def test_long_expressions_run_as_they_are(plain: SamwiseSegmenter, frames: list[Frame]):
