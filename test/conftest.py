@@ -15,6 +15,18 @@ from samwise_ros.model.text import load_tokenizer
 from samwise_ros.training.tokens import train_tokenizer
 
 
+@pytest.fixture(scope="module", autouse=True)
+def same_numbers_for_fixtures() -> None:
+    """Make what a file's fixtures draw the same in every run, whichever tests ran before."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_for_tests() -> None:
+    """Make what a test draws the same in every run: a rare draw must not decide whether it passes."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def network() -> Samwise:
     """SAMWISE of the compact size at 128 px with fixed random weights that make every part matter."""
