@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,16 +52,20 @@ def run(args: argparse.Namespace) -> None:
         print(f"{cache / file.path}: {fetch(file, cache, source=args.source)}")
     if args.cache_dir is not None:
         print(f"for the next commands: export {CACHE_VARIABLE}={shlex.quote(str(cache.absolute()))}")
-    print(_next_step((file.path for file in files), cache))
+    print(f"next: {_next_step([file.path for file in files], cache)}")
 
 
-def _next_step(paths: Iterable[str], cache: Path) -> str:
+def _next_step(paths: Sequence[str], cache: Path) -> str:
+    """The command that does something with what came."""
     from samwise_ros.model.published import samwise_file
 
     weights = [cache / path for path in paths if path.startswith("samwise/")]
     if not weights:
-        return "these are files to train from: samwise train --help"
-    command = 'next: samwise track clip.mp4 --text "the horse" --out out/ --model base_plus'
+        sam = next((str(cache / path) for path in paths if path.startswith(("sam1/", "sam2/"))), "SAM_FILE")
+        roberta = [str((cache / path).parent) for path in paths if path.endswith("/model.safetensors")]
+        text_encoder = roberta[0] if roberta else "T5_FOLDER"
+        return f"samwise convert {shlex.quote(sam)} start.safetensors --text-encoder {shlex.quote(text_encoder)}"
+    command = 'samwise track clip.mp4 --text "the horse" --out out/ --model base_plus'
     if samwise_file("base_plus", cache) in weights:
         return command
     return f"{command} --weights {shlex.quote(str(weights[0]))}"

@@ -12,11 +12,15 @@ from pathlib import Path
 CACHE_VARIABLE = "SAMWISE_CACHE_DIR"
 """The environment variable that names the cache folder."""
 
+_SAM1 = "https://dl.fbaipublicfiles.com/segment_anything"
 _SAM2 = "https://dl.fbaipublicfiles.com/segment_anything_2/072824"
 _ROBERTA = "https://huggingface.co/FacebookAI/roberta-base/resolve/main"
 _DRIVE = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"
 
 _URLS = {
+    "sam1/sam_vit_b_01ec64.pth": f"{_SAM1}/sam_vit_b_01ec64.pth",
+    "sam1/sam_vit_l_0b3195.pth": f"{_SAM1}/sam_vit_l_0b3195.pth",
+    "sam1/sam_vit_h_4b8939.pth": f"{_SAM1}/sam_vit_h_4b8939.pth",
     "sam2/sam2_hiera_tiny.pt": f"{_SAM2}/sam2_hiera_tiny.pt",
     "sam2/sam2_hiera_base_plus.pt": f"{_SAM2}/sam2_hiera_base_plus.pt",
     "sam2/sam2_hiera_large.pt": f"{_SAM2}/sam2_hiera_large.pt",
@@ -91,6 +95,9 @@ DOWNLOADS: dict[str, Download] = {
         _TOKENIZER_PATH,
     ),
     "roberta": _download("RoBERTa-base and its tokenizer", *_ROBERTA_PATHS),
+    "refsam_b": _download("SAM 1 ViT-B, to train RefSAM from with a T5 or RoBERTa", "sam1/sam_vit_b_01ec64.pth"),
+    "refsam_l": _download("SAM 1 ViT-L, likewise", "sam1/sam_vit_l_0b3195.pth"),
+    "refsam_h": _download("SAM 1 ViT-H, likewise", "sam1/sam_vit_h_4b8939.pth"),
 }
 """Everything that `samwise download` knows, by name."""
 

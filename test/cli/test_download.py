@@ -75,7 +75,18 @@ def test_files_that_names_share_come_once(tmp_path: Path, stick: Path, capsys: p
     run("tiny", "large", "roberta", "--from", stick, "--cache-dir", tmp_path / "weights")
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.endswith(": copied") for line in lines) == 5
-    assert lines[-1] == "these are files to train from: samwise train --help"
+    cache = tmp_path / "weights"
+    sam, roberta = cache / "sam2" / "sam2_hiera_tiny.pt", cache / "roberta-base"
+    assert lines[-1] == f"next: samwise convert {sam} start.safetensors --text-encoder {roberta}"
+
+
+def test_refsam_is_trained_from_sam_1_and_a_text_encoder_of_choice(
+    tmp_path: Path, stick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("refsam_b", "--from", stick, "--cache-dir", tmp_path)
+    last = capsys.readouterr().out.splitlines()[-1]
+    sam = tmp_path / "sam1" / "sam_vit_b_01ec64.pth"
+    assert last == f"next: samwise convert {sam} start.safetensors --text-encoder T5_FOLDER"
 
 
 def test_a_folder_of_ones_own_has_to_be_named_to_the_next_command(
