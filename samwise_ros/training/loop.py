@@ -23,6 +23,7 @@ from samwise_ros.model.text import tokenize
 from samwise_ros.training.ema import Ema
 from samwise_ros.training.interrupts import Interrupts
 from samwise_ros.training.objective import Objective
+from samwise_ros.training.optimizers import build_optimizers
 from samwise_ros.training.processes import any_process, process_count, share_batches, use_global_batch_norm
 from samwise_ros.training.recipe import Recipe, read_recipe
 from samwise_ros.training.records import Records
@@ -70,13 +71,8 @@ class Trainer:
         self.network.to(self.device)
         self.ema = Ema(self.network, recipe.ema_decay)
         self.objective = Objective(self.network, recipe.loss_weights, source.classes).to(self.device)
-        optimizer = torch.optim.AdamW(
-            self.objective.group_parameters(recipe.learning_rate_factors),
-            recipe.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=recipe.weight_decay,
-        )
-        self._run_objective, self.optimizer = self.accelerator.prepare(self.objective, optimizer)
+        optimizers = build_optimizers(self.objective, recipe)
+        self._run_objective, *self.optimizers = self.accelerator.prepare(self.objective, *optimizers)
 
     def run(self) -> bool:
         """Train to the end, or until the process is asked to end.
@@ -93,7 +89,7 @@ class Trainer:
                 for batch in share_batches(self.source.batches(self.step, self.workers)):
                     losses = self.train_step(batch)
                     stage, _ = self.recipe.stage_at(self.step - 1)
-                    records.add_step(self.step, stage, self.optimizer.param_groups[0]["lr"], losses)
+                    records.add_step(self.step, stage, self.optimizers[0].param_groups[0]["lr"], losses)
                     if self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps:
                         self._validate(records)
                     stopped = any_process(interrupts.came, self.device)
@@ -120,15 +116,19 @@ class Trainer:
         stage, _ = self.recipe.stage_at(self.step)
         self.network.set_image_side(stage.side_px)
         self._run_objective.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate() * group["factor"]
+        height = self._height()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = height * group["peak"]
         images = normalise(batch.rgb.to(self.device).flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
         truth = (labels.to(self.device) for labels in (batch.mask, batch.names))
         losses: dict[str, Tensor] = self._run_objective(images, self._tokenize(batch.texts), *truth)
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         self.accelerator.backward(self.objective.total(losses))
         self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.max_gradient)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
         self.ema.update(self.network, self.step)
         return losses
@@ -146,7 +146,7 @@ class Trainer:
             "random": random,
             "objective": self.objective.state_dict(),
             "ema": self.ema.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
         partial = self.out / f"{STATE}.partial"
         torch.save(state, partial)
@@ -165,7 +165,8 @@ class Trainer:
             if recipe == _plain(self.recipe):
                 self.objective.load_state_dict(state["objective"])
                 self.ema.network.load_state_dict(state["ema"])
-                self.optimizer.load_state_dict(state["optimizer"])
+                for optimizer, theirs in zip(self.optimizers, state["optimizers"], strict=True):
+                    optimizer.load_state_dict(theirs)
                 self.step, self.best, self.workers = state["step"], state["best"], state["workers"]
                 random = state["random"]
                 # With more processes than before the new ones keep their fresh state.
@@ -187,10 +188,10 @@ class Trainer:
     def _tokenize(self, texts: list[str]) -> Tensor:
         return tokenize(self.tokenizer, texts, self.device)
 
-    def _rate(self) -> float:
-        """Learning rate of the next step: a linear rise, then one cosine down to zero."""
+    def _height(self) -> float:
+        """The next step's learning rates as a share of their peaks: a linear rise, then one cosine down to zero."""
         warm = min(1.0, (self.step + 1) / self.recipe.warmup_steps)
-        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.recipe.progress(self.step)))
+        return warm * 0.5 * (1 + math.cos(math.pi * self.recipe.progress(self.step)))
 
     def _validate(self, records: Records) -> None:
         """Judge the averaged weights at the preset's own image size, and keep the best ones."""

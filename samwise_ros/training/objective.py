@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from samwise_ros.config import RefSamConfig
-from samwise_ros.errors import ConfigError
 from samwise_ros.model.build import Network
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
@@ -62,33 +60,6 @@ class Objective(nn.Module):
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of `forward`'s losses."""
         return torch.stack([self._weights[name] * loss for name, loss in losses.items()]).sum()
-
-    def group_parameters(self, factors: Mapping[str, float]) -> list[dict[str, Any]]:
-        """What there is to learn, apart where the learning rate is another one.
-
-        Args:
-            factors: by name of a part of the network, what its learning rate is multiplied with; the longest name that
-                fits counts.
-
-        Returns:
-            Groups for an optimizer with a `factor` each, that of all other parts first.
-
-        Raises:
-            ConfigError: there is no such part, or nothing in it learns.
-        """
-        groups: list[dict[str, Any]] = [{"params": [], "factor": factor} for factor in (1.0, *factors.values())]
-        starts = [f"network.{part}." for part in factors]
-        for name, parameter in self.named_parameters():
-            if parameter.requires_grad:
-                fits = [(len(start), index) for index, start in enumerate(starts, 1) if name.startswith(start)]
-                groups[max(fits, default=(0, 0))[1]]["params"].append(parameter)
-        idle = [part for part, group in zip(factors, groups[1:], strict=True) if not group["params"]]
-        if idle:
-            raise ConfigError(
-                f"the recipe has a learning rate factor for {', '.join(idle)}, expected parts of "
-                f"{self.network.config.name} that learn, such as adapters: correct learning_rate_factors"
-            )
-        return groups
 
     def _run_samwise(
         self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, names: Tensor

@@ -103,7 +103,9 @@ class Recipe:
         learning_rate: at its peak; one cosine down to zero over all stages, see `progress`.
         learning_rate_factors: by name of a part of the network, what its learning rate is multiplied with; of all other
             parts it is 1. A file without this key has none.
-        weight_decay: of AdamW.
+        muon_learning_rate: at its peak, of the hidden layers' matrices, which Muon then moves; null leaves them to
+            AdamW, as the papers do. See `training.optimizers`. A file without this key has null.
+        weight_decay: of both.
         warmup_steps: steps over which the learning rate rises to its peak.
         max_gradient: longer gradients of the network are shortened to this norm.
         ema_decay: what a step leaves of the averaged weights, 0 to below 1; see `training.ema`.
@@ -122,6 +124,7 @@ class Recipe:
     data: Worlds | Splits
     learning_rate: float
     learning_rate_factors: dict[str, float]
+    muon_learning_rate: float | None
     weight_decay: float
     warmup_steps: int
     max_gradient: float
@@ -189,7 +192,7 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"recipe {path} has no list of stages, expected keys {_keys(Recipe)}: add them")
     stages = tuple(_fill(Stage, stage, f"a stage of {path}") for stage in values["stages"])
     data = _read_data(values.get("data"), path)
-    given = {"learning_rate_factors": {}, **values, "data": data, "stages": stages}
+    given = {"learning_rate_factors": {}, "muon_learning_rate": None, **values, "data": data, "stages": stages}
     recipe = _fill(Recipe, given, f"recipe {path}")
     _check_numbers(recipe, path)
     _check_model(recipe, path)
@@ -296,6 +299,8 @@ def _check_numbers(recipe: Recipe, path: Path) -> None:
     }
     for name, smallest in least.items():
         _check_least(name, getattr(recipe, name), smallest, path)
+    if recipe.muon_learning_rate is not None:
+        _check_least("muon_learning_rate", recipe.muon_learning_rate, 0, path)
     factors: Any = recipe.learning_rate_factors
     if not isinstance(factors, dict):
         raise ConfigError(

@@ -57,9 +57,9 @@ def test_tokenizer_lies_beside_the_weights_or_is_robertas_in_the_cache(tmp_path)
     assert find_tokenizer(weights, preset("base_plus").text, cache) == tmp_path / "w.tokenizer.json"
 
 
-def test_refsam_has_no_weights_yet(tmp_path):
-    with pytest.raises(CheckpointError, match=r"preset 'refsam_compact' has no weights in this package or in .*cache"):
-        build_segmenter("refsam_compact", cache=tmp_path / "cache")
+def test_nobody_has_published_refsam(tmp_path):
+    with pytest.raises(CheckpointError, match=r"preset 'refsam_b' has no weights in this package or in .*cache"):
+        build_segmenter("refsam_b", cache=tmp_path / "cache")
 
 
 def test_refsam_runs_from_its_weights_and_takes_one_frame_at_a_time(
@@ -118,11 +118,12 @@ def test_every_preset_has_its_own_name():
     assert all(name == config.name for name, config in PRESETS.items())
 
 
-def test_shipped_weights_fit_and_are_small():
-    segmenter = build_segmenter("compact", device="cpu")
+@pytest.mark.parametrize("name", ["compact", "refsam_compact"])
+def test_shipped_weights_fit_and_are_small(name: str):
+    segmenter = build_segmenter(name, device="cpu")
     assert segmenter.image_side_px == 256
     assert not segmenter.network.training
-    assert (WEIGHTS_DIR / "compact.safetensors").stat().st_size <= 16 * 2**20
+    assert (WEIGHTS_DIR / f"{name}.safetensors").stat().st_size <= 16 * 2**20
 
 
 def test_single_image_model_segments_an_image_and_takes_the_target_to_be_in_view(

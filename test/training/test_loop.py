@@ -369,28 +369,6 @@ def test_the_weights_of_a_training_are_evaluated(write_recipe, tmp_path: Path, c
     assert json.loads(capsys.readouterr().out)["clips"] == 1
 
 
-def test_a_part_of_the_network_may_learn_slower(write_recipe, tmp_path: Path):
-    factors = {"sam": 0.5, "sam.mask_decoder": 0.01}
-    trainer = make_trainer(write_recipe("refsam_compact", learning_rate_factors=factors), tmp_path)
-    trainer.train_step(first_batch(trainer))
-    rates = {id(value): group["lr"] for group in trainer.optimizer.param_groups for value in group["params"]}
-    network = trainer.network
-    assert rates[id(network.cross_modal_mlp.layers[0].weight)] == pytest.approx(5e-4)
-    assert rates[id(network.sam.pos_embed)] == pytest.approx(2.5e-4)
-    assert rates[id(network.sam.mask_decoder.iou_token.weight)] == pytest.approx(5e-6)
-    assert rates.keys() == {id(value) for value in trainer.objective.parameters() if value.requires_grad}
-
-
-@pytest.mark.parametrize("part", ["sam.mask_decodr", "sam.mask_dec", "sam.prompt_encoder"])
-def test_a_learning_rate_for_nothing(part: str, write_recipe, tmp_path: Path):
-    factors = {"sam.mask_decoder": 0.01, part: 0.1}
-    with pytest.raises(
-        ConfigError,
-        match=f"learning rate factor for {part}, expected parts of refsam_compact that learn, such as adapters: corr",
-    ):
-        make_trainer(write_recipe("refsam_compact", learning_rate_factors=factors), tmp_path)
-
-
 def test_gradients_are_shortened_to_what_the_recipe_says(write_recipe, tmp_path: Path):
     norms = {}
     for most in (1000.0, 0.01):

@@ -19,6 +19,7 @@ from samwise_ros.model.build import build_model
 from samwise_ros.training import records
 from samwise_ros.training.loop import train
 from samwise_ros.training.objective import Objective
+from samwise_ros.training.optimizers import build_optimizers
 from samwise_ros.training.processes import GlobalBatchNorm, share_batches, take_part, use_global_batch_norm
 from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES, Recipe
 from samwise_ros.training.samples import Batch
@@ -71,43 +72,46 @@ def read_losses(out: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.usefixtures("small_run")
-@pytest.mark.parametrize(
-    ("model", "losses_of_model"), [("compact", set(LOSSES)), ("refsam_compact", set(LOSSES) - set(SAMWISE_LOSSES))]
-)
+@pytest.mark.parametrize(("model", "muon_rate"), [("compact", None), ("refsam_compact", None), ("compact", 3.0e-3)])
 def test_two_processes_give_the_numbers_of_one(
-    model: str, losses_of_model: set[str], write_recipe, tmp_path: Path, monkeypatch
+    model: str, muon_rate: float | None, write_recipe, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(records, "LOG_EVERY", 20)
     stages = [
         {"side_px": 64, "frames": 1, "batch": 4, "expressions": 2, "zoom": 1, "steps": 2},
         {"side_px": 64, "frames": 6, "batch": 2, "expressions": 2, "zoom": 1, "steps": 1},
     ]
-    recipe, one, two = write_recipe(model, stages=stages, learning_rate=1.0e-4), tmp_path / "one", tmp_path / "two"
+    recipe = write_recipe(model, stages=stages, learning_rate=1.0e-4, muon_learning_rate=muon_rate)
+    one, two = tmp_path / "one", tmp_path / "two"
     train(recipe, one, cpu=True)
     two.mkdir()
     shutil.copy(one / f"{model}.tokenizer.json", two)
     run_together(2, recipe, two)
     ((losses,), (losses_together,)) = read_losses(one), read_losses(two)
-    assert losses.keys() == losses_of_model
-    assert losses_together == pytest.approx(losses, abs=TOGETHER)
+    assert losses.keys() == set(LOSSES) - (set(SAMWISE_LOSSES) if model == "refsam_compact" else set())
+    # Muon goes as far in directions that are nothing but rounding errors, so that its runs drift apart.
+    assert losses_together == pytest.approx(losses, **({"abs": TOGETHER} if muon_rate is None else {"rel": 1e-3}))
     alone, together = (torch.load(out / "state.pt", weights_only=True) for out in (one, two))
     assert len(together["random"]) == 2
-    assert_like(alone, together)
+    if muon_rate is None:
+        assert_like(alone, together)
 
 
 def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
     """Gradients, batch statistics and weights agree."""
     recipe = Recipe(**{**alone["recipe"], "stages": ()})
     objective = Objective(build_model(recipe.model), recipe.loss_weights, SyntheticSource.classes)
-    names = [name for name, parameter in objective.named_parameters() if parameter.requires_grad]
-    assert alone["optimizer"]["state"].keys() == together["optimizer"]["state"].keys()
+    names = {id(parameter): name for name, parameter in objective.named_parameters()}
+    (adamw,) = build_optimizers(objective, recipe)
+    state, state_together = (run["optimizers"][0]["state"] for run in (alone, together))
+    assert state.keys() == state_together.keys()
     largest = 0.0
-    for index, ours in alone["optimizer"]["state"].items():
-        name = names[index]
+    for index, ours in state.items():
+        name = names[id(adamw.param_groups[0]["params"][index])]
         # Adam's first moments are means of gradients. Where these are nothing but rounding errors, as for the bias of
         # an attention's keys, Adam makes whole steps of them, so that weights agree on average.
         gradient = ours["exp_avg"]
-        assert torch.allclose(together["optimizer"]["state"][index]["exp_avg"], gradient, atol=TOGETHER), name
+        assert torch.allclose(state_together[index]["exp_avg"], gradient, atol=TOGETHER), name
         largest = max(largest, gradient.abs().max().item())
         counts = ours["exp_avg_sq"].sqrt() > 1e-5
         difference = (together["objective"][name] - alone["objective"][name]).abs()
