@@ -43,7 +43,7 @@ def test_there_is_a_recipe_for_each_way_to_train():
         "train_refsam_video": "refsam_b",
     }
     assert isinstance(read_recipe(COMPACT).data, Worlds)
-    assert read_recipe(REFSAM).data == read_recipe(COMPACT).data
+    assert isinstance(read_recipe(REFSAM).data, Worlds)
     ytvos = Split("ref-ytvos", "data/ref-youtube-vos", "train")
     assert read_recipe(VIDEO).data == Splits((ytvos,), ytvos, False)
 
