@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from samwise_ros.config import AnyConfig, ModelConfig, RefSamConfig, T5Config, TextConfig, preset
 from samwise_ros.errors import CheckpointError, ConfigError
@@ -213,12 +215,23 @@ def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torc
 
 
 def _check_finite(segmenter: Segmenter[Any, Any, Any]) -> None:
-    """Refuse weights whose intermediate values are too large for float16; found on noise."""
+    """Refuse weights whose intermediate values are too large for float16; found on noise, in what any layer gives.
+
+    The masks alone would not tell: they are hidden where the object is not in view, as it is not in noise.
+    """
+    finite: list[Tensor] = []
+
+    def look(_module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.is_floating_point():
+            finite.append(output.isfinite().all())
+
     side = segmenter.image_side_px
     noise = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(segmenter.device)
     nothing = Past((0,), {})
-    frames = segmenter.fuse(segmenter.encode_images(noise), [segmenter.encode_text("something")], nothing)
-    if not segmenter.decode(frames, 0, nothing).mask_logits.isfinite().all():
+    with register_module_forward_hook(look):
+        frames = segmenter.fuse(segmenter.encode_images(noise), [segmenter.encode_text("something")], nothing)
+        segmenter.decode(frames, 0, nothing)
+    if not torch.stack(finite).all():
         raise ConfigError("precision is float16, in which these weights overflow, expected another: take bfloat16")
 
 

@@ -55,7 +55,10 @@ def test_unknown_precision_is_refused():
 
 def test_weights_that_overflow_are_refused(monkeypatch: pytest.MonkeyPatch):
     segmenter = build_random("compact", device="cpu")
-    segmenter.network.sam.sam_mask_decoder.output_upscaling[3].weight.data.fill_(torch.inf)
+    build._check_finite(segmenter)
+    decoder = segmenter.network.sam.sam_mask_decoder
+    decoder.output_upscaling[3].weight.data.fill_(torch.inf)
+    decoder.pred_obj_score_head.layers[-1].bias.data.fill_(-100.0)  # nothing in view, so that the mask is hidden
     with pytest.raises(ConfigError, match="in which these weights overflow, expected another: take bfloat16"):
         build._check_finite(segmenter)
 
