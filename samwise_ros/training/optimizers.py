@@ -33,34 +33,32 @@ def build_optimizers(objective: Objective, recipe: Recipe) -> list[Optimizer]:
     Source: of Muon, Jordan et al., "Muon: An optimizer for hidden layers in neural networks", with the step's length of
     Liu et al., "Muon is Scalable for LLM Training" (arXiv 2502.16982), which is AdamW's.
     """
-    matrices = {id(weight) for weight in hidden_matrices(objective.network)}
-    if recipe.muon_learning_rate is None:
-        matrices.clear()
+    rate, muon_rate = recipe.learning_rate, recipe.muon_learning_rate
+    matrices = set() if muon_rate is None else {id(weight) for weight in hidden_matrices(objective.network)}
     factors = {"": 1.0, **recipe.learning_rate_factors}
-    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for_adamw: dict[str, list[nn.Parameter]] = {}
+    for_muon: dict[str, list[nn.Parameter]] = {}
     for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
+            # The longest name that fits counts; that of everything is empty.
             part = max((part for part in factors if not part or name.startswith(f"network.{part}.")), key=len)
-            groups.setdefault((part, id(parameter) in matrices), []).append(parameter)
-    idle = factors.keys() - {part for part, _ in groups} - {""}
+            groups = for_muon if id(parameter) in matrices else for_adamw
+            groups.setdefault(part, []).append(parameter)
+    idle = recipe.learning_rate_factors.keys() - for_adamw.keys() - for_muon.keys()
     if idle:
         raise ConfigError(
             f"the recipe has a learning rate factor for {', '.join(sorted(idle))}, expected parts of "
             f"{objective.network.config.name} that learn, such as adapters: correct learning_rate_factors"
         )
 
-    def grouped(of_matrices: bool, rate: float) -> list[dict[str, Any]]:
-        return [
-            {"params": parameters, "peak": rate * factors[part]}
-            for (part, is_matrix), parameters in groups.items()
-            if is_matrix == of_matrices
-        ]
+    def with_peaks(groups: dict[str, list[nn.Parameter]], rate: float) -> list[dict[str, Any]]:
+        return [{"params": parameters, "peak": rate * factors[part]} for part, parameters in groups.items()]
 
-    decay, rate = recipe.weight_decay, recipe.learning_rate
-    optimizers: list[Optimizer] = [AdamW(grouped(False, rate), rate, betas=(0.9, 0.98), weight_decay=decay)]
-    if recipe.muon_learning_rate is not None:
-        rate = recipe.muon_learning_rate
-        optimizers.append(Muon(grouped(True, rate), rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+    decay = recipe.weight_decay
+    optimizers: list[Optimizer] = [AdamW(with_peaks(for_adamw, rate), rate, betas=(0.9, 0.98), weight_decay=decay)]
+    if muon_rate is not None:
+        groups_of_muon = with_peaks(for_muon, muon_rate)
+        optimizers.append(Muon(groups_of_muon, muon_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
     return optimizers
 
 

@@ -369,6 +369,22 @@ def test_the_weights_of_a_training_are_evaluated(write_recipe, tmp_path: Path, c
     assert json.loads(capsys.readouterr().out)["clips"] == 1
 
 
+def test_a_part_of_the_network_may_learn_slower(write_recipe, tmp_path: Path):
+    factors = {"sam": 0.5, "sam.mask_decoder": 0.01}
+    recipe = write_recipe("refsam_compact", learning_rate_factors=factors, muon_learning_rate=2.0e-3)
+    trainer = make_trainer(recipe, tmp_path)
+    trainer.train_step(first_batch(trainer))
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    rates = {id(value): group["lr"] for group in groups for value in group["params"]}
+    network = trainer.network
+    assert rates[id(network.cross_modal_mlp.layers[0].bias)] == pytest.approx(5e-4)
+    assert rates[id(network.cross_modal_mlp.layers[0].weight)] == pytest.approx(1e-3)
+    assert rates[id(network.sam.pos_embed)] == pytest.approx(2.5e-4)
+    assert rates[id(network.sam.mask_decoder.iou_token.weight)] == pytest.approx(5e-6)
+    assert rates[id(network.sam.mask_decoder.transformer.layers[0].mlp.lin1.weight)] == pytest.approx(1e-5)
+    assert rates.keys() == {id(value) for value in trainer.objective.parameters() if value.requires_grad}
+
+
 def test_gradients_are_shortened_to_what_the_recipe_says(write_recipe, tmp_path: Path):
     norms = {}
     for most in (1000.0, 0.01):

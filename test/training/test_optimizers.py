@@ -53,20 +53,6 @@ def test_adamw_moves_everything_where_the_recipe_says_nothing_else(write_recipe)
     assert moved.keys() == {id(value) for value in objective.parameters() if value.requires_grad}
 
 
-def test_a_part_of_the_network_may_learn_slower(write_recipe):
-    factors = {"sam": 0.5, "sam.mask_decoder": 0.01}
-    rates = {"learning_rate": 1.0e-3, "muon_learning_rate": 2.0e-3}
-    recipe = read_recipe(write_recipe("refsam_compact", learning_rate_factors=factors, **rates))
-    objective = make_objective(recipe)
-    by_adamw, by_muon = peaks(build_optimizers(objective, recipe))
-    network = objective.network
-    assert by_muon[id(network.cross_modal_mlp.layers[0].weight)] == 2e-3
-    assert by_adamw[id(network.cross_modal_mlp.layers[0].bias)] == 1e-3
-    assert by_adamw[id(network.sam.pos_embed)] == 5e-4
-    assert by_adamw[id(network.sam.mask_decoder.iou_token.weight)] == pytest.approx(1e-5)
-    assert by_muon[id(network.sam.mask_decoder.transformer.layers[0].mlp.lin1.weight)] == pytest.approx(2e-5)
-
-
 @pytest.mark.parametrize("part", ["sam.mask_decodr", "sam.mask_dec", "sam.prompt_encoder"])
 def test_a_learning_rate_for_nothing(part: str, write_recipe, tmp_path: Path):
     recipe = read_recipe(write_recipe("refsam_compact", learning_rate_factors={"sam.mask_decoder": 0.01, part: 0.1}))

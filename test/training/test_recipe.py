@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from samwise_ros.data import refcoco
+from samwise_ros.data.vocabulary import EXPRESSION_KINDS
 from samwise_ros.errors import ConfigError
 from samwise_ros.training.described import VIDEO_SETS
 from samwise_ros.training.recipe import Split, Splits, Stage, Worlds, read_recipe
@@ -42,8 +43,9 @@ def test_there_is_a_recipe_for_each_way_to_train():
         "train_refsam_pretrain": "refsam_b",
         "train_refsam_video": "refsam_b",
     }
-    assert isinstance(read_recipe(COMPACT).data, Worlds)
-    assert isinstance(read_recipe(REFSAM).data, Worlds)
+    for data in (read_recipe(COMPACT).data, read_recipe(REFSAM).data):
+        assert isinstance(data, Worlds)
+        assert all(data.expression_weights[kind] > 0 for kind in EXPRESSION_KINDS)
     ytvos = Split("ref-ytvos", "data/ref-youtube-vos", "train")
     assert read_recipe(VIDEO).data == Splits((ytvos,), ytvos, False)
 
