@@ -42,7 +42,7 @@ PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": to
 Network: TypeAlias = Samwise | RefSam
 """The network of any preset."""
 
-AnySegmenter: TypeAlias = SamwiseSegmenter | GraphedSegmenter | RefSamSegmenter
+AnySegmenter: TypeAlias = SamwiseSegmenter | RefSamSegmenter | GraphedSegmenter[Any, Any, Any]
 """A model of any preset."""
 
 _LOG = logging.getLogger(__name__)
@@ -209,7 +209,7 @@ def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torc
         keep_freed_memory()
     if dtype == torch.float16:
         _check_finite(segmenter)
-    if isinstance(segmenter, SamwiseSegmenter) and segmenter.device.type == "cuda" and mode == "stream":
+    if segmenter.device.type == "cuda" and mode == "stream":
         return GraphedSegmenter(segmenter)
     return segmenter
 

@@ -1,4 +1,4 @@
-"""A step of stream mode as a CUDA graph: the GPU runs it without waiting for Python. Called by `model.build`.
+"""A step of one frame as a CUDA graph: the GPU runs it without waiting for Python. Called by `model.build`.
 
 A small step is over before Python has launched the next one. Once all memories are full every step has the same shapes;
 such a step is captured for each small number of targets when the model is built, and replayed from then on. All other
@@ -10,16 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from samwise_ros.model.fusion import EncodedText, PaddedText, pad_text, stack_texts
-from samwise_ros.model.samwise_segmenter import FusedFrames, SamwiseSegmenter
-from samwise_ros.model.segmenter import Past, Prediction, Ring
+from samwise_ros.model.segmenter import FramesT, ImagesT, Past, Prediction, Ring, Segmenter
 from samwise_ros.model.stages import stage
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+TextT = TypeVar("TextT", bound="DataclassInstance")
+"""Expressions as a segmenter encodes them: a dataclass of tensors."""
 
 GRAPHED_TARGETS = 4
 """Steps of up to so many targets are captured; with more the GPU has enough to do to hide Python."""
@@ -44,40 +48,59 @@ Capture: TypeAlias = Callable[[Callable[[], Prediction]], "tuple[Graph, Predicti
 """Captures a step; gives the graph and the outputs that a replay fills."""
 
 
+class FixedShapes(Segmenter[ImagesT, TextT, FramesT], Protocol[ImagesT, TextT, FramesT]):
+    """A segmenter whose step branches on no tensor's value, and which can make texts of one shape."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The weights."""
+
+    def pad_texts(self, texts: Sequence[TextT], tokens: int) -> TextT | None:
+        """Make one text of several, which `fuse` takes for all of them.
+
+        Args:
+            texts: N expressions.
+            tokens: how long each is afterwards.
+
+        Returns:
+            Tensors of N rows, whose shapes N and `tokens` alone decide; None where an expression is longer.
+        """
+
+
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Generic[TextT]):
     """Where captured steps of N targets read.
 
     Attributes:
         images: (1, 3, S, S).
-        text: N expressions.
+        text: N expressions in one.
         past: by name, what the targets remember.
     """
 
     images: Tensor
-    text: PaddedText
+    text: TextT
     past: Mapping[str, Tensor]
 
 
-class GraphedSegmenter:
-    """A SAMWISE in stream mode whose usual steps are captured; answers as the one it is made of, from any thread.
+class GraphedSegmenter(Generic[ImagesT, TextT, FramesT]):
+    """A segmenter whose usual steps are captured; answers as the one it is made of, from any thread.
 
     Args:
-        segmenter: in stream mode, on its device, with all its parts.
+        segmenter: of one frame per step, on its device.
         capture: how to capture a step; by CUDA graphs, but for tests.
     """
 
-    def __init__(self, segmenter: SamwiseSegmenter, capture: Capture | None = None) -> None:
+    def __init__(self, segmenter: FixedShapes[ImagesT, TextT, FramesT], capture: Capture | None = None) -> None:
         self._plain = segmenter
         self.network = segmenter.network
         self._lock = threading.Lock()
-        self._full = max(ring.frames for ring in segmenter.memory_spec.values())
+        self._full = max((ring.frames for ring in segmenter.memory_spec.values()), default=0)
         capture = capture or CudaCapture()
         self._inputs = self._make_inputs()
         self._graphs: list[tuple[Graph, Prediction]] = []
         for targets in range(1, GRAPHED_TARGETS + 1):
             try:
-                self._graphs.append(capture(lambda targets=targets: self._run(self._rows(targets))))  # type: ignore[misc]
+                self._graphs.append(capture(lambda targets=targets: self._run(self._rows(targets), targets)))  # type: ignore[misc]
             except torch.OutOfMemoryError:
                 _LOG.info("the GPU's memory has room for graphs of up to %d targets; more run without", targets - 1)
                 break
@@ -102,8 +125,8 @@ class GraphedSegmenter:
         """What is remembered."""
         return self._plain.memory_spec
 
-    def encode_text(self, text: str) -> EncodedText:
-        """See `SamwiseSegmenter.encode_text`."""
+    def encode_text(self, text: str) -> TextT:
+        """All that can be computed of an expression before any image is seen."""
         return self._plain.encode_text(text)
 
     def encode_images(self, images: Tensor) -> Tensor:
@@ -111,7 +134,7 @@ class GraphedSegmenter:
         return images
 
     @torch.inference_mode()
-    def fuse(self, images: Tensor, texts: Sequence[EncodedText], past: Past) -> FusedFrames | Prediction:
+    def fuse(self, images: Tensor, texts: Sequence[TextT], past: Past) -> FramesT | Prediction:
         """Run a captured step to its end, or one of another shape as far as the masks.
 
         Args:
@@ -122,16 +145,16 @@ class GraphedSegmenter:
         Returns:
             What `decode` needs.
         """
-        long = max(text.tokens.shape[1] for text in texts) > GRAPHED_TOKENS
-        if len(texts) > len(self._graphs) or min(past.ages) < self._full or long:
+        usual = len(texts) <= len(self._graphs) and min(past.ages) >= self._full
+        text = self._plain.pad_texts(texts, GRAPHED_TOKENS) if usual else None
+        if text is None:
             return self._plain.fuse(self._plain.encode_images(images), texts, past)
         # Cameras share the model, each with a thread of its own: inputs and outputs belong to one of them at a time.
         with self._lock, stage("graph"):
             inputs, (graph, prediction) = self._rows(len(texts)), self._graphs[len(texts) - 1]
-            text = pad_text(stack_texts(texts), GRAPHED_TOKENS)
             inputs.images.copy_(images)
-            inputs.text.tokens.copy_(text.tokens)
-            inputs.text.padding.copy_(text.padding)
+            for name, tensor in _tensors(inputs.text).items():
+                tensor.copy_(getattr(text, name))
             for name, tensor in inputs.past.items():
                 tensor.copy_(past.tensors[name])
             graph.replay()
@@ -139,23 +162,24 @@ class GraphedSegmenter:
             return Prediction(prediction.mask_logits.clone(), prediction.score_logits.clone(), remember)
 
     @torch.inference_mode()
-    def decode(self, frames: FusedFrames | Prediction, index: int, past: Past) -> Prediction:
-        """Find N targets in the step's frame; see `SamwiseSegmenter.decode`."""
+    def decode(self, frames: FramesT | Prediction, index: int, past: Past) -> Prediction:
+        """Find N targets in the step's frame."""
         return frames if isinstance(frames, Prediction) else self._plain.decode(frames, index, past)
 
     @torch.inference_mode()
-    def _run(self, inputs: Inputs) -> Prediction:
+    def _run(self, inputs: Inputs[TextT], targets: int) -> Prediction:
         """The step that is captured."""
-        past = Past((self._full,) * len(inputs.text.tokens), inputs.past)
+        past = Past((self._full,) * targets, inputs.past)
         fused = self._plain.fuse(self._plain.encode_images(inputs.images), [inputs.text], past)
         return self._plain.decode(fused, 0, past)
 
     @torch.inference_mode()
-    def _make_inputs(self) -> Inputs:
+    def _make_inputs(self) -> Inputs[TextT]:
         """Inputs for GRAPHED_TARGETS, whose shapes a first step tells."""
         side = self.image_side_px
         images = torch.zeros(1, 3, side, side, device=self.device)
-        text = pad_text(stack_texts([self.encode_text("something")] * GRAPHED_TARGETS), GRAPHED_TOKENS)
+        text = self._plain.pad_texts([self.encode_text("something")] * GRAPHED_TARGETS, GRAPHED_TOKENS)
+        assert text is not None
         nothing = Past((0,) * GRAPHED_TARGETS, {})
         first = self._plain.decode(self._plain.fuse(self._plain.encode_images(images), [text], nothing), 0, nothing)
         past = {
@@ -164,12 +188,16 @@ class GraphedSegmenter:
         }
         return Inputs(images, text, past)
 
-    def _rows(self, targets: int) -> Inputs:
+    def _rows(self, targets: int) -> Inputs[TextT]:
         """The part of the inputs that a step of so many targets reads."""
         whole, spec = self._inputs, self.memory_spec
-        text = PaddedText(whole.text.tokens[:targets], whole.text.padding[:targets])
+        text = replace(whole.text, **{name: tensor[:targets] for name, tensor in _tensors(whole.text).items()})
         past = {name: ring if spec[name].shared else ring[:targets] for name, ring in whole.past.items()}
         return Inputs(whole.images, text, past)
+
+
+def _tensors(text: DataclassInstance) -> dict[str, Tensor]:
+    return {field.name: getattr(text, field.name) for field in fields(text)}
 
 
 class CudaCapture:

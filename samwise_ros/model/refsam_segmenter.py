@@ -67,6 +67,12 @@ class RefSamSegmenter:
         encoded = self.network.encode_text(tokenize(self.tokenizer, [text], self.device))
         return EncodedText(encoded.sentence, encoded.words, None)
 
+    def pad_texts(self, texts: Sequence[EncodedText], tokens: int) -> EncodedText | None:
+        """One text of several; see `graphs.FixedShapes`."""
+        if max(text.words.shape[1] for text in texts) > tokens:
+            return None
+        return stack_texts([pad_text(text, tokens) for text in texts])
+
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:
         """Run all that no text reaches, on normalised images (T, 3, S, S)."""
@@ -100,16 +106,21 @@ class RefSamSegmenter:
 
 
 def stack_texts(texts: Sequence[EncodedText]) -> EncodedText:
-    """Make one batch of N single expressions; padding is given only where their lengths differ."""
+    """Make one batch of several, padded to the longest; padding is given only where there is some."""
     longest = max(text.words.shape[1] for text in texts)
-    gaps = [longest - text.words.shape[1] for text in texts]
-    words = torch.cat([F.pad(text.words, (0, 0, 0, gap)) for text, gap in zip(texts, gaps, strict=True)])
-    padding = None
-    if any(gaps):
-        # Made where the words are: numbers from Python would be uploaded in every frame.
-        marks = (text.words.new_zeros(text.words.shape[:2], dtype=torch.bool) for text in texts)
-        padding = torch.cat([F.pad(mark, (0, gap), value=True) for mark, gap in zip(marks, gaps, strict=True)])
-    return EncodedText(torch.cat([text.sentence for text in texts]), words, padding)
+    if any(text.padding is not None or text.words.shape[1] < longest for text in texts):
+        texts = [pad_text(text, longest) for text in texts]
+    marks = [text.padding for text in texts if text.padding is not None]
+    sentences, words = torch.cat([text.sentence for text in texts]), torch.cat([text.words for text in texts])
+    return EncodedText(sentences, words, torch.cat(marks) if marks else None)
+
+
+def pad_text(text: EncodedText, tokens: int) -> EncodedText:
+    """Pad expressions to a number of words that is not smaller than theirs, and mark what is padding."""
+    gap = tokens - text.words.shape[1]
+    # Made where the words are: numbers from Python would be uploaded in every frame.
+    own = text.words.new_zeros(text.words.shape[:2], dtype=torch.bool) if text.padding is None else text.padding
+    return EncodedText(text.sentence, F.pad(text.words, (0, 0, 0, gap)), F.pad(own, (0, gap), value=True))
 
 
 def sureness(mask_logits: Tensor) -> Tensor:

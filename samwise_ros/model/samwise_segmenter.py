@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows, stack_texts
+from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows, pad_text, stack_texts
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS
 from samwise_ros.model.sam2_steps import Features
 from samwise_ros.model.samwise import CME_WINDOW, Memory, Samwise
@@ -96,6 +96,12 @@ class SamwiseSegmenter:
     def encode_text(self, text: str) -> EncodedText:
         """Tokenise an expression and run the text layers that no image reaches."""
         return self.network.encode_text(tokenize(self.tokenizer, [text], self.device))
+
+    def pad_texts(self, texts: Sequence[EncodedText], tokens: int) -> EncodedText | None:
+        """One text of several; see `graphs.FixedShapes`."""
+        if max(text.tokens.shape[1] for text in texts) > tokens:
+            return None
+        return pad_text(stack_texts(texts), tokens)
 
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:

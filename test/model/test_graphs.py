@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from dataclasses import fields, replace
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -12,10 +14,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.model import graphs
 from samwise_ros.model.graphs import GRAPHED_TARGETS, GraphedSegmenter
-from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.refsam_segmenter import RefSamSegmenter
 from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
 from samwise_ros.model.segmenter import Past, Prediction
 from samwise_ros.types import Frame, FrameResult
+
+Plain: TypeAlias = SamwiseSegmenter | RefSamSegmenter
+
+REPLAYS = {SamwiseSegmenter: [5, 1, 0, 0], RefSamSegmenter: [19, 15, 0, 0]}
+"""How many of `follow`'s steps find a full memory, of 15 frames or of one, with 1, 2, 3 and 4 targets."""
 
 
 class Replayed:
@@ -52,8 +59,10 @@ class Capture:
         return [step.replays for step in self.steps[: self.fits]]
 
 
-@pytest.fixture
-def plain(network: Samwise, tokenizer) -> SamwiseSegmenter:
+@pytest.fixture(params=["samwise", "refsam"])
+def plain(request, network, refsam, tokenizer) -> Plain:
+    if request.param == "refsam":
+        return RefSamSegmenter(refsam, tokenizer)
     return SamwiseSegmenter(network, tokenizer)
 
 
@@ -79,30 +88,29 @@ def assert_equal(ours: list[FrameResult], expected: list[FrameResult]) -> None:
         assert np.mean(one.labels != other.labels) < 1e-3
 
 
-def test_usual_steps_are_replayed_and_answer_the_same(plain: SamwiseSegmenter, frames: list[Frame]):
+def test_usual_steps_are_replayed_and_answer_the_same(plain: Plain, frames: list[Frame]):
     capture = Capture()
     graphed = GraphedSegmenter(plain, capture)
     assert_equal(follow(Tracker(graphed), frames), follow(Tracker(plain), frames))
-    # 5 of the first 20 frames find a full memory, and one of the 16 with two targets.
-    assert capture.replays == [5, 1, 0, 0]
+    assert capture.replays == REPLAYS[type(plain)]
 
 
-def test_an_answer_outlives_the_next_replay(plain: SamwiseSegmenter):
+def test_an_answer_outlives_the_next_replay(plain: Plain):
     # Of two cameras that share the model, one may still read its answer while the other one's step runs.
     graphed = GraphedSegmenter(plain, Capture())
     past = Past(
         (15,), {name: torch.randn_like(ring.float()).to(ring.dtype) for name, ring in graphed._rows(1).past.items()}
     )
-    text = [graphed.encode_text("the red ball")]
-    first = graphed.fuse(torch.randn(1, 3, 128, 128), text, past)
-    kept = first.mask_logits.clone(), first.score_logits.clone(), first.remember["pointer"].clone()
-    second = graphed.fuse(torch.randn(1, 3, 128, 128), text, past)
+    text, side = [graphed.encode_text("the red ball")], plain.image_side_px
+    first = graphed.fuse(torch.randn(1, 3, side, side), text, past)
+    answer = first.mask_logits, first.score_logits, *first.remember.values()
+    kept = [tensor.clone() for tensor in answer]
+    second = graphed.fuse(torch.randn(1, 3, side, side), text, past)
     assert not torch.equal(second.mask_logits, kept[0])
-    for now, before in zip((first.mask_logits, first.score_logits, first.remember["pointer"]), kept, strict=True):
-        assert torch.equal(now, before)
+    assert all(torch.equal(now, before) for now, before in zip(answer, kept, strict=True))
 
 
-def test_long_expressions_run_as_they_are(plain: SamwiseSegmenter, frames: list[Frame]):
+def test_long_expressions_run_as_they_are(plain: Plain, frames: list[Frame]):
     capture = Capture()
     tracker = Tracker(GraphedSegmenter(plain, capture))
     tracker.add("the ball " * 20)
@@ -111,26 +119,27 @@ def test_long_expressions_run_as_they_are(plain: SamwiseSegmenter, frames: list[
     assert sum(capture.replays) == 0
 
 
-def test_what_finds_no_room_runs_as_it_is(plain: SamwiseSegmenter, frames: list[Frame], caplog):
+def test_what_finds_no_room_runs_as_it_is(plain: Plain, frames: list[Frame], caplog):
     capture = Capture(fits=1)
     with caplog.at_level("INFO"):
         graphed = GraphedSegmenter(plain, capture)
     assert "graphs of up to 1 targets" in caplog.text
     assert_equal(follow(Tracker(graphed), frames), follow(Tracker(plain), frames))
-    assert capture.replays == [5]
+    assert capture.replays == REPLAYS[type(plain)][:1]
 
 
-def test_a_step_looks_at_no_value_and_uploads_none(plain: SamwiseSegmenter):
+def test_a_step_looks_at_no_value_and_uploads_none(plain: Plain):
     graphed = GraphedSegmenter(plain, Capture())
     inputs = graphed._rows(2)
-    names = list(inputs.past)
+    words = [field.name for field in fields(inputs.text)]
 
-    def step(images: torch.Tensor, tokens: torch.Tensor, padding: torch.Tensor, *past: torch.Tensor):
-        own = graphs.Inputs(images, graphs.PaddedText(tokens, padding), dict(zip(names, past, strict=True)))
-        prediction = graphed._run(own)
+    def step(images: torch.Tensor, *tensors: torch.Tensor):
+        text = replace(inputs.text, **dict(zip(words, tensors, strict=False)))
+        past = dict(zip(inputs.past, tensors[len(words) :], strict=True))
+        prediction = graphed._run(graphs.Inputs(images, text, past), 2)
         return prediction.mask_logits, prediction.score_logits, *prediction.remember.values()
 
-    arguments = inputs.images, inputs.text.tokens, inputs.text.padding, *inputs.past.values()
+    arguments = inputs.images, *(getattr(inputs.text, name) for name in words), *inputs.past.values()
     # Tensors without values: a branch on one, or `.item()`, fails. Numbers that come from Python become constants.
     traced = make_fx(step, tracing_mode="fake", _allow_non_fake_inputs=True)(*arguments)
     called = {str(node.target) for node in traced.graph.nodes if node.op == "call_function"}
@@ -139,10 +148,10 @@ def test_a_step_looks_at_no_value_and_uploads_none(plain: SamwiseSegmenter):
 
 
 @pytest.fixture
-def on_gpu(network: Samwise, tokenizer) -> tuple[SamwiseSegmenter, GraphedSegmenter]:
+def on_gpu(plain: Plain) -> tuple[Plain, GraphedSegmenter]:
     if not torch.cuda.is_available():
         pytest.skip("there is no CUDA GPU")
-    segmenter = SamwiseSegmenter(deepcopy(network).cuda(), tokenizer)
+    segmenter = type(plain)(deepcopy(plain.network).cuda(), plain.tokenizer)
     return segmenter, GraphedSegmenter(segmenter)
 
 
