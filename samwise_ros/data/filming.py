@@ -102,15 +102,18 @@ def film(scene: Scene, eyes: Eyes) -> Film:
     """Film F frames of a scene with F cameras."""
     rays = eyes.rays()
     sight = look(scene.things, eyes, rays)
-    light, depth = _film_room(scene, eyes, rays)
-    seen = (sight.thing >= 0) & (sight.depth < depth + LIFT)
+    light, depth = _film_room(scene, eyes, rays, sight)
+    seen = sight.depth < depth + LIFT
     frame, row, column = torch.nonzero(seen, as_tuple=True)
     light[frame, row, column] = _shade_things(scene, eyes, rays, sight, (frame, row, column))
     return Film(light, torch.where(seen, sight.thing + 1, 0).to(torch.uint8), sight.silhouette)
 
 
-def _film_room(scene: Scene, eyes: Eyes, rays: Tensor) -> tuple[Tensor, Tensor]:
-    """The room without its things but with their shadows: light (F, H, W, 3) and depth (F, H, W)."""
+def _film_room(scene: Scene, eyes: Eyes, rays: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
+    """The room without its things but with their shadows: light (F, H, W, 3) and depth (F, H, W).
+
+    Where things hide the room its light means nothing.
+    """
     planes = scene.planes
     facing = torch.linalg.cross(planes.across, planes.along)
     offset = planes.place - eyes.place[:, None]
@@ -127,19 +130,21 @@ def _film_room(scene: Scene, eyes: Eyes, rays: Tensor) -> tuple[Tensor, Tensor]:
     frames, height, width = depth.shape
     frame = torch.arange(frames, device=depth.device)[:, None, None].expand_as(depth)
     points = eyes.place[:, None, None] + depth.clamp(max=50)[..., None] * rays
-    half_points = points[:, ::2, ::2].reshape(-1, 3) + LIFT * facing[frame, nearest][:, ::2, ::2].reshape(-1, 3)
-    half_frames = frame[:, ::2, ::2].reshape(-1)
-    # Shadows are soft: half the resolution will do for them.
-    lit = light_reaches(scene.things, half_frames, half_points, scene.lamp.direction, scene.lamp.softness)
-    lit = lit * _passes_table(planes, half_frames, half_points, scene.lamp.direction)
-    lit = lit.reshape(frames, 1, (height + 1) // 2, (width + 1) // 2)
-    lit = F.interpolate(lit, (height, width), mode="bilinear")[:, 0]
+    slope = torch.einsum("fmi,fi->fm", facing, scene.lamp.direction).clamp(min=0)[frame, nearest]
+    # Shadows are soft: half the resolution will do for them, and only near pixels that can show them.
+    shows = torch.isfinite(depth) & (sight.depth >= depth + LIFT) & (slope > 0)
+    near = F.max_pool2d(shows[:, None].float(), 6, 2, 2, ceil_mode=True)[:, 0] > 0
+    half_frames = frame[:, ::2, ::2][near]
+    half_points = points[:, ::2, ::2][near] + LIFT * facing[frame, nearest][:, ::2, ::2][near]
+    passes = light_reaches(scene.things, half_frames, half_points, scene.lamp.direction, scene.lamp.softness)
+    passes = passes * _passes_table(planes, half_frames, half_points, scene.lamp.direction)
+    lit = torch.zeros(near.shape, device=depth.device).masked_scatter(near, passes)
+    lit = F.interpolate(lit[:, None], (height, width), mode="bilinear")[:, 0]
 
     chosen = nearest[:, None]
     at = (u.gather(1, chosen)[:, 0].flatten(), v.gather(1, chosen)[:, 0].flatten())
     albedo = _colour(scene.walls, frame.flatten(), nearest.flatten(), *at).reshape(frames, height, width, 3)
-    slope = torch.einsum("fmi,fi->fm", facing, scene.lamp.direction).clamp(min=0)[frame, nearest] * lit
-    light = albedo * (scene.lamp.ambient[:, None, None] + slope[..., None] * scene.lamp.colour[:, None, None])
+    light = albedo * (scene.lamp.ambient[:, None, None] + (slope * lit)[..., None] * scene.lamp.colour[:, None, None])
     return torch.where(torch.isfinite(depth)[..., None], light, scene.lamp.ambient[:, None, None]), depth
 
 
@@ -173,14 +178,17 @@ def _shade_things(
 
     lamp = scene.lamp
     towards = lamp.direction[frame]
-    lit = light_reaches(scene.things, frame, points + LIFT * outward, lamp.direction, lamp.softness)
-    slope = (outward * towards).sum(-1).clamp(min=0) * lit
+    slope = (outward * towards).sum(-1).clamp(min=0)
+    shows = slope > 0
+    lifted = (points + LIFT * outward)[shows]
+    passes = light_reaches(scene.things, frame[shows], lifted, lamp.direction, lamp.softness)
+    lit = torch.zeros_like(slope).masked_scatter(shows, passes)
     # What comes from everywhere is darker from below, where the table is.
     ambient = lamp.ambient[frame] * (0.75 + 0.25 * outward[:, 2:])
     mirrored = (outward * F.normalize(towards - ray, dim=-1)).sum(-1).clamp(min=0)
     highlight = mirrored.square().square().square().square() ** 3 * lit
     shine = scene.skins.gloss[frame, thing] * highlight
-    return albedo * (ambient + slope[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
+    return albedo * (ambient + (slope * lit)[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
 
 
 def _colour(materials: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m: Tensor) -> Tensor:

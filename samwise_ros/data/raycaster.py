@@ -116,11 +116,12 @@ def look(things: Things, eyes: Eyes, rays: Tensor) -> Sight:
         What each pixel shows.
     """
     frame, thing, pixel = _pairs_in_view(things, eyes)
-    direction = rays.reshape(-1, 3)[frame * (eyes.height * eyes.width) + pixel]
-    depth = _walk(things, frame, thing, eyes.place[frame], direction, MARCH_STEPS)[0]
-
     total = things.kind.shape[0] * eyes.height * eyes.width
     flat = frame * (eyes.height * eyes.width) + pixel
+    start_at = torch.einsum("fnji,fnj->fni", things.turn, eyes.place[:, None] - things.place)[frame, thing]
+    heading = to_local(things, frame, thing, rays.reshape(-1, 3)[flat])
+    depth = _walk(things, frame, thing, start_at, heading, MARCH_STEPS)[0]
+
     nearest = depth.new_full((total,), torch.inf).scatter_reduce(0, flat, depth, "amin")
     owner = torch.full((total,), -1, dtype=torch.long, device=depth.device)
     won = torch.isfinite(depth) & (depth == nearest[flat])
@@ -173,15 +174,18 @@ def light_reaches(things: Things, frame: Tensor, points: Tensor, light: Tensor, 
     Returns:
         (P,) 0 in full shadow to 1.
     """
-    towards = light[frame]
-    to_thing = things.place[frame] - points[:, None]
-    along = (to_thing * towards[:, None]).sum(-1)
-    aside = (to_thing * to_thing).sum(-1) - along * along
+    # Column by column: sums over a last dimension of three are slow.
+    x, y, z = (axis[frame] - at[:, None] for axis, at in zip(things.place.unbind(-1), points.unbind(-1), strict=True))
+    to_x, to_y, to_z = (axis[frame][:, None] for axis in light.unbind(-1))
+    along = x * to_x + y * to_y + z * to_z
+    aside = x * x + y * y + z * z - along * along
     reach = things.reach[frame]
     wide = reach + softness[frame][:, None] * along.clamp(min=0)
     point, thing = torch.nonzero((aside < wide * wide) & (along > -reach) & (reach > 0), as_tuple=True)
-    origin, direction = points[point], towards[point]
-    _, clear = _walk(things, frame[point], thing, origin, direction, SHADOW_STEPS, softness=softness[frame[point]])
+    frame = frame[point]
+    start_at = to_local(things, frame, thing, points[point] - things.place[frame, thing])
+    heading = torch.einsum("fnji,fj->fni", things.turn, light)[frame, thing]
+    _, clear = _walk(things, frame, thing, start_at, heading, SHADOW_STEPS, softness=softness[frame])
     lit = torch.ones(len(points), device=points.device)
     return lit.scatter_reduce(0, point, clear, "amin")
 
@@ -214,20 +218,18 @@ def _walk(
     things: Things,
     frame: Tensor,
     thing: Tensor,
-    origin: Tensor,
-    direction: Tensor,
+    start_at: Tensor,
+    heading: Tensor,
     steps: int,
     *,
     softness: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Sphere-trace rays, each at one thing.
+    """Sphere-trace rays, each at one thing, in whose coordinates its beginning and direction (P, 3) are.
 
     Returns:
         (P,) way to the surface, infinite where the ray misses; and (P,) how clear of the thing it stays, 0..1, where
         `softness` is given.
     """
-    start_at = to_local(things, frame, thing, origin - things.place[frame, thing])
-    heading = to_local(things, frame, thing, direction)
     # Between the planes of the cuboid around the thing; for a soft shadow a little around it too.
     cuboid = things.half[frame, thing] * 1.001
     if softness is not None:

@@ -74,6 +74,17 @@ def test_light_comes_from_the_left(scene: Scene, eyes: Eyes):
     assert light[0, left[0], left[1], 0] > 2 * light[0, right[0], right[1], 0]
 
 
+@pytest.mark.parametrize("side", [SIDE, SIDE - 1])
+def test_shadows_are_looked_for_wherever_they_show(scene: Scene, eyes: Eyes, side: int, monkeypatch):
+    eyes = replace(eyes, height=side, width=side + 2)
+    some = film(scene, eyes).light
+    monkeypatch.setattr(
+        "samwise_ros.data.filming.F.max_pool2d", lambda x, *_, ceil_mode: torch.ones_like(x)[..., ::2, ::2]
+    )
+    everywhere = film(scene, eyes).light
+    assert torch.equal(some, everywhere)
+
+
 def test_the_ball_throws_a_shadow_on_the_floor_to_its_right(scene: Scene, eyes: Eyes):
     film_of = film(scene, eyes)
     light, owner = film_of.light, film_of.owner
