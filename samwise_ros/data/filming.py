@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samwise_ros.data.patterns import look_up, pattern_bank
-from samwise_ros.data.raycaster import Eyes, Sight, Things, light_reaches, look, normals, to_local
+from samwise_ros.data.raycaster import Eyes, Sight, Things, light_reaches, look, normals, to_local, to_world
+from samwise_ros.data.solids import Vector
 
 LIFT = 2e-3
 """Shadow rays start this far above their surface, metres."""
@@ -169,11 +170,13 @@ def _shade_things(
     """Light (P, 3) from the things at pixels (frame, row, column)."""
     frame, thing, ray = pixels[0], sight.thing[pixels], rays[pixels]
     points = eyes.place[frame] + sight.depth[pixels][:, None] * ray
-    outward = normals(scene.things, frame, thing, points)
-    local = to_local(scene.things, frame, thing, points - scene.things.place[frame, thing])
-    side = to_local(scene.things, frame, thing, outward).abs().argmax(-1)
-    u = torch.where(side == 0, local[:, 1], local[:, 0])
-    v = torch.where(side == 2, local[:, 1], local[:, 2])
+    which = frame * scene.things.kind.shape[1] + thing
+    x, y, z = to_local(scene.things, which, _columns(points - scene.things.place[frame, thing]))
+    normal = normals(scene.things, which, (x, y, z))
+    outward = torch.stack(to_world(scene.things, which, normal), 1)
+    beside, before, above = (axis.abs() for axis in normal)
+    u = torch.where((beside >= before) & (beside >= above), y, x)
+    v = torch.where((above > before) & (above > beside), y, z)
     albedo = _colour(scene.skins, frame, thing, u, v)
 
     lamp = scene.lamp
@@ -189,6 +192,11 @@ def _shade_things(
     highlight = mirrored.square().square().square().square() ** 3 * lit
     shine = scene.skins.gloss[frame, thing] * highlight
     return albedo * (ambient + (slope * lit)[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
+
+
+def _columns(rows: Tensor) -> Vector:
+    x, y, z = rows.T.contiguous()
+    return x, y, z
 
 
 def _colour(materials: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m: Tensor) -> Tensor:

@@ -115,49 +115,46 @@ def look(things: Things, eyes: Eyes, rays: Tensor) -> Sight:
     Returns:
         What each pixel shows.
     """
-    frame, thing, pixel = _pairs_in_view(things, eyes)
-    total = things.kind.shape[0] * eyes.height * eyes.width
-    flat = frame * (eyes.height * eyes.width) + pixel
-    start_at = torch.einsum("fnji,fnj->fni", things.turn, eyes.place[:, None] - things.place)[frame, thing]
-    heading = to_local(things, frame, thing, rays.reshape(-1, 3)[flat])
-    depth = _walk(things, frame, thing, start_at, heading, MARCH_STEPS)[0]
+    which, pixel = _pairs_in_view(things, eyes)
+    start_at = at_things(torch.einsum("fnji,fnj->fni", things.turn, eyes.place[:, None] - things.place), which)
+    ways = rays.reshape(-1, 3).T.contiguous()
+    heading = to_local(things, which, (ways[0][pixel], ways[1][pixel], ways[2][pixel]))
+    depth = _walk(things, which, start_at, heading, MARCH_STEPS)[0]
 
-    nearest = depth.new_full((total,), torch.inf).scatter_reduce(0, flat, depth, "amin")
+    total = things.kind.shape[0] * eyes.height * eyes.width
+    nearest = depth.new_full((total,), torch.inf).scatter_reduce(0, pixel, depth, "amin")
     owner = torch.full((total,), -1, dtype=torch.long, device=depth.device)
-    won = torch.isfinite(depth) & (depth == nearest[flat])
-    owner[flat[won]] = thing[won]
+    won = torch.isfinite(depth) & (depth == nearest[pixel])
+    owner[pixel[won]] = which[won] % things.kind.shape[1]
     shape = (things.kind.shape[0], eyes.height, eyes.width)
     silhouette = torch.zeros(things.kind.numel(), dtype=torch.long, device=depth.device)
-    silhouette.index_add_(0, frame * things.kind.shape[1] + thing, torch.isfinite(depth).long())
+    silhouette.index_add_(0, which, torch.isfinite(depth).long())
     return Sight(owner.reshape(shape), nearest.reshape(shape), silhouette.reshape(things.kind.shape))
 
 
 @torch.no_grad()
-def normals(things: Things, frame: Tensor, thing: Tensor, points: Tensor) -> Tensor:
+def normals(things: Things, which: Tensor, points: Vector) -> Vector:
     """Outward normals of things at points on them.
 
     Args:
         things: the scene.
-        frame: (P,) int64.
-        thing: (P,) int64.
-        points: (P, 3) world.
+        which: (P,) int64, index into the things of all frames.
+        points: in the things' own coordinates.
 
     Returns:
-        (P, 3) unit vectors in the world.
+        Unit vectors in the same.
     """
-    local = to_local(things, frame, thing, points - things.place[frame, thing])
-    result = torch.zeros_like(local)
-    for solid, rows in _by_solid(things, frame, thing):
-        half, at = _vector(things.half[frame[rows], thing[rows]]), local[rows]
-        step = 1e-3 * half[0].clamp(min=1e-3)[:, None]
-        gradient = torch.zeros_like(at)
+    result = torch.zeros(3, len(which), device=which.device)
+    for solid, rows in _by_solid(things, which):
+        half, at = _pick(at_things(things.half, which), rows), _pick(points, rows)
+        step = 1e-3 * half[0].clamp(min=1e-3)
         # Four corners of a tetrahedron give the gradient.
-        for corner in ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0)):
-            side = at.new_tensor(corner)
-            gradient += side * solid(_vector(at + side * step), half)[:, None]
-        result[rows] = gradient
-    world: Tensor = torch.einsum("pij,pj->pi", things.turn[frame, thing], result)
-    return F.normalize(world, dim=-1)
+        for x, y, z in ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0)):
+            there = solid((at[0] + x * step, at[1] + y * step, at[2] + z * step), half)
+            for axis, side in zip(result, (x, y, z), strict=True):
+                axis[rows] += side * there
+    x, y, z = F.normalize(result, dim=0)
+    return x, y, z
 
 
 @torch.no_grad()
@@ -174,8 +171,8 @@ def light_reaches(things: Things, frame: Tensor, points: Tensor, light: Tensor, 
     Returns:
         (P,) 0 in full shadow to 1.
     """
-    # Column by column: sums over a last dimension of three are slow.
-    x, y, z = (axis[frame] - at[:, None] for axis, at in zip(things.place.unbind(-1), points.unbind(-1), strict=True))
+    at = points.T.contiguous()
+    x, y, z = (axis[frame] - place[:, None] for axis, place in zip(things.place.unbind(-1), at, strict=True))
     to_x, to_y, to_z = (axis[frame][:, None] for axis in light.unbind(-1))
     along = x * to_x + y * to_y + z * to_z
     aside = x * x + y * y + z * z - along * along
@@ -183,15 +180,16 @@ def light_reaches(things: Things, frame: Tensor, points: Tensor, light: Tensor, 
     wide = reach + softness[frame][:, None] * along.clamp(min=0)
     point, thing = torch.nonzero((aside < wide * wide) & (along > -reach) & (reach > 0), as_tuple=True)
     frame = frame[point]
-    start_at = to_local(things, frame, thing, points[point] - things.place[frame, thing])
-    heading = torch.einsum("fnji,fj->fni", things.turn, light)[frame, thing]
-    _, clear = _walk(things, frame, thing, start_at, heading, SHADOW_STEPS, softness=softness[frame])
+    which = frame * things.kind.shape[1] + thing
+    start_at = to_local(things, which, (-x[point, thing], -y[point, thing], -z[point, thing]))
+    heading = at_things(torch.einsum("fnji,fj->fni", things.turn, light), which)
+    _, clear = _walk(things, which, start_at, heading, SHADOW_STEPS, softness=softness[frame])
     lit = torch.ones(len(points), device=points.device)
     return lit.scatter_reduce(0, point, clear, "amin")
 
 
-def _pairs_in_view(things: Things, eyes: Eyes) -> tuple[Tensor, Tensor, Tensor]:
-    """Every pixel that the cuboid around a thing may cover: frame, thing and pixel number, (P,) int64 each."""
+def _pairs_in_view(things: Things, eyes: Eyes) -> tuple[Tensor, Tensor]:
+    """Every pixel that the cuboid around a thing may cover: which thing and pixel of all frames', (P,) int64 each."""
     signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=3)), device=things.half.device)
     corners = things.place[:, :, None] + torch.einsum("fnij,fncj->fnci", things.turn, things.half[:, :, None] * signs)
     seen = torch.einsum("fji,fncj->fnci", eyes.turn, corners - eyes.place[:, None, None])
@@ -211,52 +209,40 @@ def _pairs_in_view(things: Things, eyes: Eyes) -> tuple[Tensor, Tensor, Tensor]:
     offset = torch.arange(len(pair), device=count.device) - (count.cumsum(0) - count)[pair]
     wide = columns.flatten()[pair]
     y, x = top.flatten()[pair] + offset // wide, left.flatten()[pair] + offset % wide
-    return pair // number, pair % number, y * eyes.width + x
+    return pair, (pair // number * eyes.height + y) * eyes.width + x
 
 
 def _walk(
-    things: Things,
-    frame: Tensor,
-    thing: Tensor,
-    start_at: Tensor,
-    heading: Tensor,
-    steps: int,
-    *,
-    softness: Tensor | None = None,
+    things: Things, which: Tensor, start_at: Vector, heading: Vector, steps: int, *, softness: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Sphere-trace rays, each at one thing, in whose coordinates its beginning and direction (P, 3) are.
+    """Sphere-trace P rays, each at one thing, in whose coordinates it begins and goes.
 
     Returns:
         (P,) way to the surface, infinite where the ray misses; and (P,) how clear of the thing it stays, 0..1, where
         `softness` is given.
     """
+    half = at_things(things.half, which)
     # Between the planes of the cuboid around the thing; for a soft shadow a little around it too.
-    cuboid = things.half[frame, thing] * 1.001
-    if softness is not None:
-        cuboid = cuboid + (softness * start_at.norm(dim=-1))[:, None]
-    inverse = 1 / torch.where(heading.abs() < 1e-6, 1e-6, heading)
-    one, other = (-cuboid - start_at) * inverse, (cuboid - start_at) * inverse
-    start = torch.minimum(one, other).amax(-1).clamp(min=0)
-    stop = torch.maximum(one, other).amin(-1)
-    near = torch.nonzero(start < stop).squeeze(1)
-    depth = torch.full_like(start, torch.inf)
-    clear = torch.ones_like(start)
-    frame, thing, start, stop = frame[near], thing[near], start[near], stop[near]
-    start_at, heading = start_at[near], heading[near]
-    softness = None if softness is None else softness[near]
-    for solid, rows in _by_solid(things, frame, thing):
-        half = _vector(things.half[frame[rows], thing[rows]])
-        found, least = _march(
+    around = 0.0 if softness is None else softness * _length(start_at)
+    start = torch.zeros_like(start_at[0])
+    stop = torch.full_like(start, torch.inf)
+    depth, clear = stop.clone(), torch.ones_like(start)
+    for at, way, extent in zip(start_at, heading, half, strict=True):
+        inverse = 1 / torch.where(way.abs() < 1e-6, 1e-6, way)
+        wall = extent * 1.001 + around
+        one, other = (-wall - at) * inverse, (wall - at) * inverse
+        start, stop = torch.maximum(start, torch.minimum(one, other)), torch.minimum(stop, torch.maximum(one, other))
+    for solid, rows in _by_solid(things, which, start < stop):
+        depth[rows], clear[rows] = _march(
             solid,
-            _vector(start_at[rows]),
-            _vector(heading[rows]),
-            half,
+            _pick(start_at, rows),
+            _pick(heading, rows),
+            _pick(half, rows),
             start[rows],
             stop[rows],
             steps,
             None if softness is None else softness[rows],
         )
-        depth[near[rows]], clear[near[rows]] = found, least
     return depth, clear
 
 
@@ -296,25 +282,45 @@ def _march(
     return depth, clear
 
 
-def _by_solid(things: Things, frame: Tensor, thing: Tensor) -> list[tuple[Solid, Tensor]]:
-    """The rows of a list that each solid has to answer for."""
-    kind = things.kind[frame, thing]
-    present = set(torch.unique(kind).tolist())
-    return [
-        (solid, torch.nonzero(kind == index).squeeze(1))
-        for index, solid in enumerate(SOLIDS.values())
-        if index in present
-    ]
+def _by_solid(things: Things, which: Tensor, near: Tensor | None = None) -> list[tuple[Solid, Tensor]]:
+    """The rows of a list that each solid has to answer for; where `near` (P,) is given, only those where it is true."""
+    kind = things.kind.flatten()[which]
+    if near is not None:
+        kind = torch.where(near, kind, -1)
+    solids = list(SOLIDS.values())
+    present = things.kind.unique().tolist()
+    return [(solids[index], torch.nonzero(kind == index).squeeze(1)) for index in present]
 
 
-def to_local(things: Things, frame: Tensor, thing: Tensor, vectors: Tensor) -> Tensor:
-    """Turn world vectors (P, 3) into the coordinates of their things."""
-    return torch.einsum("pji,pj->pi", things.turn[frame, thing], vectors)
+def at_things(values: Tensor, which: Tensor) -> Vector:
+    """What things have, as columns: (F, N, 3) → three tensors (P,).
 
-
-def _vector(rows: Tensor) -> Vector:
-    x, y, z = rows.T.contiguous().unbind(0)
+    Columns, since sums over a last dimension of three and rows picked by two indices take a CPU several times as long.
+    """
+    x, y, z = (column.index_select(0, which) for column in values.flatten(0, 1).unbind(-1))
     return x, y, z
+
+
+def to_local(things: Things, which: Tensor, vector: Vector) -> Vector:
+    """Turn vectors of the world into the coordinates of their things."""
+    x, y, z = (at_things(things.turn[..., row, :], which) for row in range(3))
+    return _add_up(vector, x, y, z)
+
+
+def to_world(things: Things, which: Tensor, vector: Vector) -> Vector:
+    """Turn vectors in the coordinates of their things into the world's."""
+    x, y, z = (at_things(things.turn[..., column], which) for column in range(3))
+    return _add_up(vector, x, y, z)
+
+
+def _add_up(vector: Vector, x: Vector, y: Vector, z: Vector) -> Vector:
+    """The sum of three vectors, each as long as `vector` says."""
+    a, b, c = (vector[0] * x[axis] + vector[1] * y[axis] + vector[2] * z[axis] for axis in range(3))
+    return a, b, c
+
+
+def _length(vector: Vector) -> Tensor:
+    return torch.sqrt(vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2])
 
 
 def _pick(vector: Vector, rows: Tensor) -> Vector:

@@ -85,10 +85,10 @@ def _compress(picture: Tensor, coarseness: Tensor) -> Tensor:
     n = torch.arange(8, device=picture.device, dtype=torch.float32)
     basis = torch.cos(torch.pi / 8 * (n + 0.5) * n[:, None]) * 0.5
     basis[0] /= 2**0.5
-    blocks = padded.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2)
-    spectrum = basis @ (blocks * 255) @ basis.T
+    both = torch.kron(basis, basis)  # of a block's 64 pixels in one product
+    blocks = padded.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2).flatten(-2)
     table = torch.tensor(_JPEG_LUMA, device=picture.device, dtype=torch.float32)
-    step = (table * coarseness[:, None, None]).clamp(min=1)[:, None, None, None]
-    rounded = basis.T @ ((spectrum / step).round() * step) @ basis / 255
-    back = rounded.transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)[..., :height, :width]
+    step = (table * coarseness[:, None, None]).clamp(min=1).flatten(1)[:, None, None, None]
+    rounded = ((blocks * 255) @ both.T / step).round() * step @ both / 255
+    back = rounded.unflatten(-1, (8, 8)).transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)[..., :height, :width]
     return torch.where(coarseness[:, None, None, None] > 0, back, picture)

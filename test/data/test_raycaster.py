@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from samwise_ros.data.raycaster import Eyes, Things, light_reaches, look, normals
+from samwise_ros.data.raycaster import Eyes, Things, light_reaches, look, normals, to_local, to_world
 from samwise_ros.data.solids import SOLIDS
 
 KINDS = list(SOLIDS)
@@ -79,18 +79,21 @@ def test_a_camera_beside_a_thing_still_sees_it():
 def test_normals_of_a_ball_point_away_from_its_middle():
     things = make_things([("ball", (0.1, 1.0, 0.0), 0.2)])
     outward = torch.nn.functional.normalize(torch.randn(50, 3), dim=1)
-    index = torch.zeros(50, dtype=torch.long)
-    found = normals(things, index, index, things.place[0, 0] + 0.2 * outward)
+    x, y, z = 0.2 * outward.T
+    found = torch.stack(normals(things, torch.zeros(50, dtype=torch.long), (x, y, z)), 1)
     assert torch.allclose(found, outward, atol=1e-3)
 
 
-def test_normals_turn_with_the_thing():
-    quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    things = make_things([("box", (0.0, 0.0, 0.0), 0.1)])
-    things = Things(things.kind, torch.tensor([[[0.1, 0.2, 0.3]]]), things.place, quarter[None, None])
-    index = torch.zeros(1, dtype=torch.long)
-    found = normals(things, index, index, torch.tensor([[0.0, 0.1, 0.0]]))
-    assert torch.allclose(found, torch.tensor([[0.0, 1.0, 0.0]]), atol=1e-2)
+def test_a_turned_things_coordinates():
+    quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # its x is the world's y
+    box = make_things([("box", (0.0, 0.0, 0.0), 0.1)])
+    things = Things(box.kind, torch.tensor([[[0.1, 0.2, 0.3]]]), box.place, quarter[None, None])
+    which, side = torch.zeros(1, dtype=torch.long), (torch.zeros(1), torch.tensor([0.1]), torch.zeros(1))
+    local = to_local(things, which, side)
+    assert torch.stack(local, 1).tolist() == [pytest.approx([0.1, 0.0, 0.0])]
+    assert torch.stack(to_world(things, which, local), 1).tolist() == [pytest.approx([0.0, 0.1, 0.0])]
+    normal = to_world(things, which, normals(things, which, local))
+    assert torch.stack(normal, 1).tolist() == [pytest.approx([0.0, 1.0, 0.0], abs=1e-2)]
 
 
 def test_a_shadow_lies_opposite_the_light_and_is_soft_at_its_edge():
