@@ -26,6 +26,7 @@ from samwise_ros.training.samples import Batch
 from samwise_ros.training.source import SyntheticSource
 
 ROOT = Path(__file__).parents[2]
+RATE = 1.0e-4
 TOGETHER = 1e-5
 
 
@@ -81,7 +82,7 @@ def test_two_processes_give_the_numbers_of_one(
         {"side_px": 64, "frames": 1, "batch": 4, "expressions": 2, "zoom": 1, "steps": 2},
         {"side_px": 64, "frames": 6, "batch": 2, "expressions": 2, "zoom": 1, "steps": 1},
     ]
-    recipe = write_recipe(model, stages=stages, learning_rate=1.0e-4, muon_learning_rate=muon_rate)
+    recipe = write_recipe(model, stages=stages, learning_rate=RATE, muon_learning_rate=muon_rate)
     one, two = tmp_path / "one", tmp_path / "two"
     train(recipe, one, cpu=True)
     two.mkdir()
@@ -108,14 +109,14 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
     largest = 0.0
     for index, ours in state.items():
         name = names[id(adamw.param_groups[0]["params"][index])]
-        # Adam's first moments are means of gradients. Where these are nothing but rounding errors, as for the bias of
-        # an attention's keys, Adam makes whole steps of them, so that weights agree on average.
+        # Adam's first moments are means of gradients.
         gradient = ours["exp_avg"]
         assert torch.allclose(state_together[index]["exp_avg"], gradient, atol=TOGETHER), name
         largest = max(largest, gradient.abs().max().item())
-        counts = ours["exp_avg_sq"].sqrt() > 1e-5
+        # A step is as long as the rate where gradients are nothing but rounding errors, as for the bias of keys;
+        # elsewhere the same errors change it by their share of the gradient.
         difference = (together["objective"][name] - alone["objective"][name]).abs()
-        assert not counts.any() or difference[counts].mean() < TOGETHER / 10, name
+        assert (difference * ours["exp_avg_sq"].sqrt()).max() < 10 * RATE * TOGETHER, name
     assert largest > 1000 * TOGETHER
     buffers = [name for name in alone["objective"] if "running_" in name]
     assert bool(buffers) == (recipe.model == "compact"), "RefSAM has no batch norm"
