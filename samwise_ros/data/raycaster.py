@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from samwise_ros.data.solids import SOLIDS, Solid, Vector
+from samwise_ros.data.solids import SOLIDS, Solid, Vector, length
 
 MARCH_STEPS = 40
 SHADOW_STEPS = 20
@@ -146,7 +146,7 @@ def normals(things: Things, which: Tensor, points: Vector) -> Vector:
     """
     result = torch.zeros(3, len(which), device=which.device)
     for solid, rows in _by_solid(things, which):
-        half, at = _pick(at_things(things.half, which), rows), _pick(points, rows)
+        half, at = at_things(things.half, which[rows]), _pick(points, rows)
         step = 1e-3 * half[0].clamp(min=1e-3)
         # Four corners of a tetrahedron give the gradient.
         for x, y, z in ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0)):
@@ -223,7 +223,7 @@ def _walk(
     """
     half = at_things(things.half, which)
     # Between the planes of the cuboid around the thing; for a soft shadow a little around it too.
-    around = 0.0 if softness is None else softness * _length(start_at)
+    around = 0.0 if softness is None else softness * length(*start_at)
     start = torch.zeros_like(start_at[0])
     stop = torch.full_like(start, torch.inf)
     depth, clear = stop.clone(), torch.ones_like(start)
@@ -317,10 +317,6 @@ def _add_up(vector: Vector, x: Vector, y: Vector, z: Vector) -> Vector:
     """The sum of three vectors, each as long as `vector` says."""
     a, b, c = (vector[0] * x[axis] + vector[1] * y[axis] + vector[2] * z[axis] for axis in range(3))
     return a, b, c
-
-
-def _length(vector: Vector) -> Tensor:
-    return torch.sqrt(vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2])
 
 
 def _pick(vector: Vector, rows: Tensor) -> Vector:

@@ -18,7 +18,7 @@ Solid: TypeAlias = Callable[[Vector, Vector], Tensor]
 
 def ball(p: Vector, half: Vector) -> Tensor:
     """A sphere of radius half[2]."""
-    return _length(*p) - half[2]
+    return length(*p) - half[2]
 
 
 def block(p: Vector, half: Vector) -> Tensor:
@@ -76,7 +76,7 @@ def bowl(p: Vector, half: Vector) -> Tensor:
     """The lower half of a thick spherical shell, open at the top."""
     x, y, z = p
     lifted = z - half[2]
-    shell = (_length(x, y, lifted) - 0.93 * half[0]).abs() - 0.07 * half[0]
+    shell = (length(x, y, lifted) - 0.93 * half[0]).abs() - 0.07 * half[0]
     return torch.maximum(shell, lifted)
 
 
@@ -84,7 +84,7 @@ def arm(p: Vector, half: Vector) -> Tensor:
     """A forearm along x with a hand at its end, three fingers and a thumb; half has to be as 1 : 0.34 : 0.25."""
     x, y, z = (axis / half[0] for axis in p)
     forearm = _capsule(x, y, z, (-0.78, 0.0, 0.0), (0.35, 0.0, 0.0)) - (0.17 - 0.05 * (x + 0.3).clamp(-0.6, 0.6))
-    palm = _length((x - 0.52) / 1.5, y, z / 0.7) * 0.7 - 0.13
+    palm = length((x - 0.52) / 1.5, y, z / 0.7) * 0.7 - 0.13
     fingers = [
         _capsule(x, y, z, (0.6, 0.1 * k, 0.0), (0.95 - 0.04 * abs(k), 0.13 * k, -0.1)) - 0.05 for k in (-1, 0, 1)
     ]
@@ -111,14 +111,15 @@ SOLIDS: dict[str, Solid] = {
 """Every shape by name; a shape's index is its place here."""
 
 
-def _length(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+def length(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """How long vectors are, (P,)."""
     return torch.sqrt(x * x + y * y + z * z)
 
 
 def _cuboid(p: Vector, half: Vector, rounding: float) -> Tensor:
     radius = rounding * torch.minimum(torch.minimum(half[0], half[1]), half[2])
     x, y, z = (axis.abs() - (extent - radius) for axis, extent in zip(p, half, strict=True))
-    outside = _length(x.clamp(min=0), y.clamp(min=0), z.clamp(min=0))
+    outside = length(x.clamp(min=0), y.clamp(min=0), z.clamp(min=0))
     return outside + torch.maximum(torch.maximum(x, y), z).clamp(max=0) - radius
 
 
@@ -137,4 +138,4 @@ def _capsule(
     ax, ay, az = (b - a for a, b in zip(start, stop, strict=True))
     px, py, pz = x - start[0], y - start[1], z - start[2]
     along = ((px * ax + py * ay + pz * az) / (ax * ax + ay * ay + az * az)).clamp(0, 1)
-    return _length(px - along * ax, py - along * ay, pz - along * az)
+    return length(px - along * ax, py - along * ay, pz - along * az)
