@@ -74,6 +74,7 @@ class ModelConfig:
         memory_layers: layers of the memory attention.
         memory_ffn: hidden width of the memory attention's feed-forward layers.
         adapter_width: hidden channels A of the Cross-Modal Temporal adapters.
+        adapter_heads: heads of their attentions.
         frozen: parts whose pretrained weights stay as they are in training.
         vision_to_text: whether the adapters let the text look at the image, too.
         object_score: whether the network predicts if the object is in view (video) or takes it for granted (images).
@@ -93,6 +94,7 @@ class ModelConfig:
     memory_layers: int = 4
     memory_ffn: int = 2048
     adapter_width: int = 256
+    adapter_heads: int = 8
     frozen: tuple[str, ...] = ("text_encoder", "sam")
     vision_to_text: bool = True
     object_score: bool = True
@@ -206,6 +208,7 @@ PRESETS: dict[str, AnyConfig] = {
             memory_layers=2,
             memory_ffn=256,
             adapter_width=64,
+            adapter_heads=4,
             frozen=(),
         ),
         ModelConfig(

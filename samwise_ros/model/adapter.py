@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from samwise_ros.model.attention import Attention
 
-HEADS = 8
-
 
 def time_phases(frames: int, width: int, device: torch.device) -> Tensor:
     """Sine embedding of a frame's place in its window.
@@ -70,6 +68,7 @@ class HierarchicalSelectiveAttention(nn.Module):
 
     Args:
         width: channels A.
+        heads: attention heads.
         patch_side: cells along a patch's edge, P.
 
     Source: SAMWISE, section "Hierarchical Selective Attention".
@@ -78,13 +77,13 @@ class HierarchicalSelectiveAttention(nn.Module):
     as queries it is the published form.
     """
 
-    def __init__(self, width: int, patch_side: int) -> None:
+    def __init__(self, width: int, heads: int, patch_side: int) -> None:
         super().__init__()
         self.patch_side = patch_side
         self.spatial_embed = nn.Parameter(torch.zeros(patch_side * patch_side, width))
         nn.init.trunc_normal_(self.spatial_embed, std=0.02)
         self.norm = nn.LayerNorm(width)
-        self.attention = Attention(width, HEADS)
+        self.attention = Attention(width, heads)
         self.out = nn.Linear(width, width)
 
     def forward(self, window: Tensor, queries: int) -> Tensor:
@@ -116,6 +115,7 @@ class CrossModalTemporalAdapter(nn.Module):
         vision_width: channels C of the backbone stage.
         text_width: channels D of the text tokens.
         width: hidden channels A.
+        heads: attention heads.
         patch_side: cells along an edge of the temporal attention's patches.
         temporal: whether there is temporal attention.
         vision_to_text: whether the text looks at the image, too; if not, it goes on as it came.
@@ -131,6 +131,7 @@ class CrossModalTemporalAdapter(nn.Module):
         vision_width: int,
         text_width: int,
         width: int,
+        heads: int,
         patch_side: int,
         *,
         temporal: bool = True,
@@ -143,9 +144,9 @@ class CrossModalTemporalAdapter(nn.Module):
         self.vision_up_norm = nn.BatchNorm2d(vision_width)
         self.text_down = nn.Linear(text_width, width, bias=False)
         self.text_up = nn.Linear(width, text_width, bias=False) if vision_to_text else None
-        self.text_to_vision = Attention(width, HEADS)
-        self.vision_to_text = Attention(width, HEADS) if vision_to_text else None
-        self.temporal = HierarchicalSelectiveAttention(width, patch_side) if temporal else None
+        self.text_to_vision = Attention(width, heads)
+        self.vision_to_text = Attention(width, heads) if vision_to_text else None
+        self.temporal = HierarchicalSelectiveAttention(width, heads, patch_side) if temporal else None
 
     def reduce(self, vision: Tensor) -> Tensor:
         """The stage's map in the adapter's width, which a stream keeps for its window.

@@ -101,6 +101,7 @@ def build_adapters(config: ModelConfig) -> nn.ModuleList:
             config.hiera.embed_dim * 2 ** (k + 1),
             config.text.width,
             config.adapter_width,
+            config.adapter_heads,
             PATCH_SIDES[k],
             temporal=config.temporal_attention,
             vision_to_text=config.vision_to_text,

@@ -88,10 +88,12 @@ class Clip:
     """B clips of T frames.
 
     Attributes:
+        images: the R pictured clips as far as no text reaches; R divides B.
         fused: the fused encoders' outputs.
         frames: T entries.
     """
 
+    images: EncodedImages
     fused: Fused
     frames: list[Tracked]
 
@@ -149,10 +151,21 @@ class Samwise(nn.Module):
         Returns:
             The maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
         """
-        maps = [steps.run_stage(self.sam, 0, steps.embed_patches(self.sam, self.make_tables(), images))]
-        for number in (1, 2, 3):
-            maps.append(steps.run_stage(self.sam, number, maps[-1]))
-        return [level.permute(0, 3, 1, 2) for level in maps[1:]]
+        patches = steps.embed_patches(self.sam, self.make_tables(), images)
+        return self.see_further(steps.run_stage(self.sam, 1, steps.run_stage(self.sam, 0, patches)))
+
+    def see_further(self, stage1: Tensor) -> list[Tensor]:
+        """Run the rest of the image backbone alone.
+
+        Args:
+            stage1: (P, S/8, S/8, C_1), channels last, the first two stages' map.
+
+        Returns:
+            The maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
+        """
+        stage2 = steps.run_stage(self.sam, 2, stage1)
+        maps = (stage1, stage2, steps.run_stage(self.sam, 3, stage2))
+        return [level.permute(0, 3, 1, 2) for level in maps]
 
     def encode_images(self, images: Tensor, tables: Tables) -> EncodedImages:
         """Run all that no text reaches on (R, T, 3, S, S) normalised images; see `fusion.encode_images`."""
@@ -218,12 +231,12 @@ class Samwise(nn.Module):
             never switched, as in the reference.
         """
         tables = self.make_tables()
-        encoded = self.encode_images(images, tables).repeat(len(ids) // len(images))
-        fused = self.fuse(encoded, self.encode_text(ids))
+        encoded = self.encode_images(images, tables)
+        fused = self.fuse(encoded.repeat(len(ids) // len(images)), self.encode_text(ids))
         tracked: list[Tracked] = []
         for features in self.features(fused):
             tracked.append(self.track(features, fused.text_state, _memory_of(tracked), tables))
-        return Clip(fused, tracked)
+        return Clip(encoded, fused, tracked)
 
     def _read_memory(self, top: Tensor, memory: Memory | None, tables: Tables) -> Tensor:
         """Condition top-level features (B, C, h, w) on each target's memory; one pass for each length of memory."""

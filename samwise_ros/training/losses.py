@@ -140,7 +140,8 @@ def cme_loss(frames: Sequence[Tracked], side_px: int) -> Tensor:
 class AuxiliaryHeads(nn.Module):
     """Losses on the maps themselves; without them only colour is learnt from scratch. Not part of the model.
 
-    (a) Linear layers name objectness, colour, kind and material of every cell of the image encoder's maps.
+    (a) Linear layers name objectness, colour, kind and material of every cell of the image encoder's maps before any
+    text has reached them; afterwards they would learn the names from the text.
     (b) The dot product of the text's sentence vector with two of them has to be the down-sampled mask.
 
     Args:
@@ -159,21 +160,23 @@ class AuxiliaryHeads(nn.Module):
         self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in matched)
         self.project_map = nn.ModuleList(nn.Conv2d(widths[index], 64, 1) for index in matched)
 
-    def forward(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, names: Tensor) -> Tensor:
+    def forward(
+        self, seen: Sequence[Tensor], fused: Sequence[Tensor], sentence: Tensor, mask: Tensor, names: Tensor
+    ) -> Tensor:
         """Sum both losses.
 
         Args:
-            maps: (P * T, C_k, h_k, w_k), P being R where no text has reached the maps, else B.
+            seen: (R * T, C_k, h_k, w_k), maps that no text has reached; R divides B.
+            fused: (P * T, C_k, h_k, w_k), P being R where no text has reached these maps either, else B.
             sentence: (B, D), of B expressions.
             mask: (B * T, H, W) bool, the described object.
-            names: (R * T, N, H, W) int64, names of N sorts where any object is, else -1; R divides B. The expressions
-                of a clip follow one another.
+            names: (R * T, N, H, W) int64, names of N sorts where any object is, else -1. The expressions of a clip
+                follow one another.
 
         Returns:
             Scalar.
         """
-        frames = len(mask) // len(sentence)
-        return self.name_cells(maps, repeat_clips(names, frames, len(maps[0]))) + self._match_text(maps, sentence, mask)
+        return self.name_cells(seen, names) + self._match_text(fused, sentence, mask)
 
     def name_cells(self, maps: Sequence[Tensor], names: Tensor) -> Tensor:
         """Loss (a), the mean over the maps.

@@ -75,8 +75,9 @@ class Objective(nn.Module):
         if self._weights["cme"] and checked:
             losses["cme"] = cme_loss(checked, mask.shape[-1])
         if self.heads is not None:
-            maps = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
-            losses["auxiliary"] = self.heads(maps, clip.fused.text_state, mask, names)
+            seen = network.see_further(clip.images.stage1.flatten(0, 1))
+            fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
+            losses["auxiliary"] = self.heads(seen, fused, clip.fused.text_state, mask, names)
         return losses
 
     def _run_refsam(
@@ -87,7 +88,7 @@ class Objective(nn.Module):
         logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
         losses = mask_losses(logits, mask, 1)
         if self.heads is not None:
-            losses["auxiliary"] = self.heads(clip.maps, clip.text.sentence, mask, names)
+            losses["auxiliary"] = self.heads(clip.maps, clip.maps, clip.text.sentence, mask, names)
         return losses
 
 

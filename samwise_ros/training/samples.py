@@ -42,6 +42,9 @@ STRIDES = (1, 3)
 FRAMES_AT_ONCE = 10
 """Frames that are filmed of each world."""
 
+NAMED_FRAMES_AT_ONCE = 4
+"""The same where frames are only named: different things teach more than other views, and cost a quarter more each."""
+
 BUFFER_FRAMES = 512
 """Frames among which those of the next sample are drawn."""
 
@@ -148,7 +151,7 @@ class SyntheticSamples(IterableDataset[Sample]):
 
     def _film_frames(self, world: World, rng: np.random.Generator) -> Iterator[Sample]:
         """Single frames to be named, without a word."""
-        for rgb, instances in zip(*world.film(rng.uniform(0, LAST_FRAME, FRAMES_AT_ONCE)), strict=True):
+        for rgb, instances in zip(*world.film(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)), strict=True):
             clip = Clip(rgb[None], instances[None], world.objects, ())
             for one in (clip, mirror(clip)):
                 yield clip_to_sample(pad_clip(one, self._side_px), [])

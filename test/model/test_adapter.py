@@ -35,13 +35,13 @@ def test_time_phases_follow_the_formula():
 
 
 def test_asking_for_the_last_frame_only_gives_what_asking_for_all_gives_it():
-    attention = HierarchicalSelectiveAttention(16, 2).eval()
+    attention = HierarchicalSelectiveAttention(16, 8, 2).eval()
     window = torch.randn(2, 5, 4, 4, 16)
     assert torch.allclose(attention(window, 1), attention(window, 5)[:, -1:], atol=1e-6)
 
 
 def test_a_patch_does_not_see_another_patch():
-    attention = HierarchicalSelectiveAttention(16, 2).eval()
+    attention = HierarchicalSelectiveAttention(16, 8, 2).eval()
     window = torch.randn(1, 2, 4, 4, 16)
     changed = window.clone()
     changed[:, :, :2, :2] += 1
@@ -51,7 +51,7 @@ def test_a_patch_does_not_see_another_patch():
 
 
 def test_padded_tokens_change_nothing_in_the_image():
-    adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 8, 2).eval()
     x, text = torch.randn(1, 3, 4, 4, 16), torch.randn(1, 4, 20)
     alone, _ = adapter.exchange(x, x.mean(1), text, torch.zeros(1, 4, dtype=torch.bool))
     padded = torch.cat((text, torch.randn(1, 2, 20)), 1)
@@ -60,7 +60,7 @@ def test_padded_tokens_change_nothing_in_the_image():
 
 
 def test_shapes_of_the_residuals():
-    adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 8, 2).eval()
     window = torch.stack([adapter.reduce(torch.randn(5, 4, 6, 12)) for _ in range(2)])
     x = adapter.look_back(window, 2)
     vision, text = adapter.exchange(x, window.mean(1), torch.randn(2, 7, 20), torch.zeros(2, 7, dtype=torch.bool))
@@ -70,7 +70,7 @@ def test_shapes_of_the_residuals():
 
 
 def test_one_row_of_frames_serves_several_texts():
-    adapter = CrossModalTemporalAdapter(12, 20, 16, 2).eval()
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 8, 2).eval()
     x, text, padding = torch.randn(1, 2, 4, 4, 16), torch.randn(3, 7, 20), torch.zeros(3, 7, dtype=torch.bool)
     shared = adapter.exchange(x, x.mean(1), text, padding)
     repeated = adapter.exchange(x.expand(3, -1, -1, -1, -1), x.mean(1).expand(3, -1, -1, -1), text, padding)
@@ -79,13 +79,13 @@ def test_one_row_of_frames_serves_several_texts():
 
 
 def test_without_temporal_attention_a_frame_sees_itself_alone():
-    adapter = CrossModalTemporalAdapter(12, 20, 16, 2, temporal=False).eval()
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 8, 2, temporal=False).eval()
     window = torch.randn(1, 3, 4, 4, 16)
     assert torch.equal(adapter.look_back(window, 2), window[:, 1:])
 
 
 def test_without_vision_to_text_the_text_goes_on_as_it_came():
-    adapter = CrossModalTemporalAdapter(12, 20, 16, 2, vision_to_text=False).eval()
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 8, 2, vision_to_text=False).eval()
     x, text = torch.randn(1, 1, 4, 4, 16), torch.randn(2, 5, 20)
     vision_residual, text_residual = adapter.exchange(x, x.mean(1), text, torch.zeros(2, 5, dtype=torch.bool))
     assert vision_residual.shape == (2, 1, 4, 4, 12)

@@ -12,6 +12,7 @@ from samwise_ros.data.synthetic import render_clip
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.model.build import build_model
 from samwise_ros.model.refsam import RefSam
+from samwise_ros.training.losses import AuxiliaryHeads
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES
 from samwise_ros.training.samples import Batch, clip_to_sample, samples_to_batch
@@ -93,6 +94,20 @@ def test_without_expressions_the_backbone_alone_learns_to_name(model: str, parts
     learns = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
     assert learns
     assert all(name.startswith(parts) for name in learns)
+
+
+@pytest.mark.parametrize("model", ["compact", "refsam_compact"])
+def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Batch, monkeypatch):
+    monkeypatch.setattr(AuxiliaryHeads, "_match_text", lambda *_: 0.0)
+    network = build_model(model)
+    network.set_image_side(64)
+    objective = Objective(network, dict.fromkeys(LOSSES, 0.0) | {"auxiliary": 1.0}, SyntheticSource.classes).train()
+    images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
+    ids = torch.randint(4, 2000, (2 * EXPRESSIONS, 7))
+    ids[:, 0], ids[:, -1] = 0, 2
+    objective(images, ids, batch.mask, batch.names)["auxiliary"].backward()
+    assert network.get_parameter(PATCHES[model]).grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in network.text_encoder.parameters())
 
 
 def test_a_frame_of_refsam_counts_alone(batch: Batch):
