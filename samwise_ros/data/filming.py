@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samwise_ros.data.patterns import look_up, pattern_bank
-from samwise_ros.data.raycaster import Eyes, Sight, Things, light_reaches, look, normals, to_local, to_world
-from samwise_ros.data.solids import Vector
+from samwise_ros.data.raycaster import Eyes, Sight, Things, columns, light_reaches, look, normals, to_local, to_world
 
 LIFT = 2e-3
 """Shadow rays start this far above their surface, metres."""
@@ -171,7 +170,7 @@ def _shade_things(
     frame, thing, ray = pixels[0], sight.thing[pixels], rays[pixels]
     points = eyes.place[frame] + sight.depth[pixels][:, None] * ray
     which = frame * scene.things.kind.shape[1] + thing
-    x, y, z = to_local(scene.things, which, _columns(points - scene.things.place[frame, thing]))
+    x, y, z = to_local(scene.things, which, columns(points - scene.things.place[frame, thing]))
     normal = normals(scene.things, which, (x, y, z))
     outward = torch.stack(to_world(scene.things, which, normal), 1)
     beside, before, above = (axis.abs() for axis in normal)
@@ -192,11 +191,6 @@ def _shade_things(
     highlight = mirrored.square().square().square().square() ** 3 * lit
     shine = scene.skins.gloss[frame, thing] * highlight
     return albedo * (ambient + (slope * lit)[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
-
-
-def _columns(rows: Tensor) -> Vector:
-    x, y, z = rows.T.contiguous()
-    return x, y, z
 
 
 def _colour(materials: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m: Tensor) -> Tensor:

@@ -117,8 +117,7 @@ def look(things: Things, eyes: Eyes, rays: Tensor) -> Sight:
     """
     which, pixel = _pairs_in_view(things, eyes)
     start_at = at_things(torch.einsum("fnji,fnj->fni", things.turn, eyes.place[:, None] - things.place), which)
-    ways = rays.reshape(-1, 3).T.contiguous()
-    heading = to_local(things, which, (ways[0][pixel], ways[1][pixel], ways[2][pixel]))
+    heading = to_local(things, which, _pick(columns(rays.reshape(-1, 3)), pixel))
     depth = _walk(things, which, start_at, heading, MARCH_STEPS)[0]
 
     total = things.kind.shape[0] * eyes.height * eyes.width
@@ -171,8 +170,7 @@ def light_reaches(things: Things, frame: Tensor, points: Tensor, light: Tensor, 
     Returns:
         (P,) 0 in full shadow to 1.
     """
-    at = points.T.contiguous()
-    x, y, z = (axis[frame] - place[:, None] for axis, place in zip(things.place.unbind(-1), at, strict=True))
+    x, y, z = (axis[frame] - at[:, None] for axis, at in zip(things.place.unbind(-1), columns(points), strict=True))
     to_x, to_y, to_z = (axis[frame][:, None] for axis in light.unbind(-1))
     along = x * to_x + y * to_y + z * to_z
     aside = x * x + y * y + z * z - along * along
@@ -298,6 +296,12 @@ def at_things(values: Tensor, which: Tensor) -> Vector:
     Columns, since sums over a last dimension of three and rows picked by two indices take a CPU several times as long.
     """
     x, y, z = (column.index_select(0, which) for column in values.flatten(0, 1).unbind(-1))
+    return x, y, z
+
+
+def columns(rows: Tensor) -> Vector:
+    """(P, 3) → three tensors (P,)."""
+    x, y, z = rows.T.contiguous()
     return x, y, z
 
 

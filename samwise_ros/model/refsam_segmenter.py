@@ -71,7 +71,7 @@ class RefSamSegmenter:
         """One text of several; see `graphs.FixedShapes`."""
         if max(text.words.shape[1] for text in texts) > tokens:
             return None
-        return stack_texts([pad_text(text, tokens) for text in texts])
+        return pad_text(stack_texts(texts), tokens)
 
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:

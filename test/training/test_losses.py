@@ -116,6 +116,8 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
         return heads(maps, fused, text, mask, names).item()
 
     repeated = [repeat(level) for level in maps]
+    each = heads(repeated, repeated, text, mask, repeat(names)).item()
+    assert loss(repeated, names) == pytest.approx(each, abs=1e-6)
     assert loss(repeated, names) != pytest.approx(loss(repeated, names.flip(0)), abs=1e-3)
     assert loss(maps, names) == pytest.approx(loss(repeated, names), abs=1e-5), "maps that no text has reached"
 
