@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from samwise_ros.config import ModelConfig
 from samwise_ros.model.adapter import CrossModalTemporalAdapter
 from samwise_ros.model.sam2_bridge import Sam2
 from samwise_ros.model.sam2_steps import Tables, embed_patches, run_stage
-from samwise_ros.model.text import TextEncoder
+from samwise_ros.model.text import TextEncoder, stack_tokens
 
 PATCH_SIDES = (8, 4, 2)
 """Cells along an edge of the temporal attention's patches, for adapters 0, 1, 2."""
@@ -54,13 +53,6 @@ class EncodedText:
 
     tokens: Tensor
     padding: Tensor | None
-
-
-@dataclass(frozen=True, slots=True)
-class PaddedText(EncodedText):
-    """Expressions whose padding is marked, even where there is none."""
-
-    padding: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +102,9 @@ def build_adapters(config: ModelConfig) -> nn.ModuleList:
     )
 
 
-def stack_texts(texts: Sequence[EncodedText]) -> EncodedText:
-    """Make one batch of several, padded to the longest."""
-    longest = max(text.tokens.shape[1] for text in texts)
-    if all(text.padding is None and text.tokens.shape[1] == longest for text in texts):
-        return EncodedText(torch.cat([text.tokens for text in texts]), None)
-    padded = [pad_text(text, longest) for text in texts]
-    return EncodedText(torch.cat([text.tokens for text in padded]), torch.cat([text.padding for text in padded]))
-
-
-def pad_text(text: EncodedText, tokens: int) -> PaddedText:
-    """Pad expressions to a number of tokens that is not smaller than theirs, and mark what is padding."""
-    missing = tokens - text.tokens.shape[1]
-    own = text.tokens.new_zeros(text.tokens.shape[:2], dtype=torch.bool) if text.padding is None else text.padding
-    return PaddedText(F.pad(text.tokens, (0, 0, 0, missing)), F.pad(own, (0, missing), value=True))
+def stack_texts(texts: Sequence[EncodedText], length: int | None = None) -> EncodedText:
+    """Make one batch of several expressions; see `text.stack_tokens`."""
+    return EncodedText(*stack_tokens([(text.tokens, text.padding) for text in texts], length))
 
 
 def encode_images(sam: Sam2, tables: Tables, adapters: nn.ModuleList, images: Tensor) -> EncodedImages:

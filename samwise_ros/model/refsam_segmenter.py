@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn import functional as F
 
 from samwise_ros.model.refsam import EncodedImages, EncodedText, RefSam
 from samwise_ros.model.segmenter import Past, Prediction, Ring
-from samwise_ros.model.text import tokenize
+from samwise_ros.model.text import stack_tokens, tokenize
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class RefSamSegmenter:
         """One text of several; see `graphs.FixedShapes`."""
         if max(text.words.shape[1] for text in texts) > tokens:
             return None
-        return pad_text(stack_texts(texts), tokens)
+        return stack_texts(texts, tokens)
 
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:
@@ -105,22 +104,10 @@ class RefSamSegmenter:
         return Prediction(mask_logits, sureness(mask_logits), remember)
 
 
-def stack_texts(texts: Sequence[EncodedText]) -> EncodedText:
-    """Make one batch of several, padded to the longest; padding is given only where there is some."""
-    longest = max(text.words.shape[1] for text in texts)
-    if any(text.padding is not None or text.words.shape[1] < longest for text in texts):
-        texts = [pad_text(text, longest) for text in texts]
-    marks = [text.padding for text in texts if text.padding is not None]
-    sentences, words = torch.cat([text.sentence for text in texts]), torch.cat([text.words for text in texts])
-    return EncodedText(sentences, words, torch.cat(marks) if marks else None)
-
-
-def pad_text(text: EncodedText, tokens: int) -> EncodedText:
-    """Pad expressions to a number of words that is not smaller than theirs, and mark what is padding."""
-    gap = tokens - text.words.shape[1]
-    # Made where the words are: numbers from Python would be uploaded in every frame.
-    own = text.words.new_zeros(text.words.shape[:2], dtype=torch.bool) if text.padding is None else text.padding
-    return EncodedText(text.sentence, F.pad(text.words, (0, 0, 0, gap)), F.pad(own, (0, gap), value=True))
+def stack_texts(texts: Sequence[EncodedText], length: int | None = None) -> EncodedText:
+    """Make one batch of several expressions; see `text.stack_tokens`."""
+    words = stack_tokens([(text.words, text.padding) for text in texts], length)
+    return EncodedText(torch.cat([text.sentence for text in texts]), *words)
 
 
 def sureness(mask_logits: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows, pad_text, stack_texts
+from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows, stack_texts
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS
 from samwise_ros.model.sam2_steps import Features
 from samwise_ros.model.samwise import CME_WINDOW, Memory, Samwise
@@ -101,7 +101,7 @@ class SamwiseSegmenter:
         """One text of several; see `graphs.FixedShapes`."""
         if max(text.tokens.shape[1] for text in texts) > tokens:
             return None
-        return pad_text(stack_texts(texts), tokens)
+        return stack_texts(texts, tokens)
 
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:

@@ -6,11 +6,13 @@ Called by `model.samwise`; the tokenizer by whoever has text.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import RobertaConfig, RobertaModel
 
 from samwise_ros.config import T5Config, TextConfig
@@ -146,3 +148,28 @@ def tokenize(tokenizer: Tokenizer, texts: list[str], device: torch.device | str 
                 len(encoding.ids),
             )
     return torch.tensor([encoding.ids for encoding in encodings], device=device)
+
+
+def stack_tokens(
+    texts: Sequence[tuple[Tensor, Tensor | None]], length: int | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Make one batch of several.
+
+    Args:
+        texts: each tokens (B, L, D) and padding (B, L) bool, True where a token is padding; None where none is.
+        length: what to pad to, not less than any L; None pads to the longest.
+
+    Returns:
+        Tokens and padding of all B; None only where no length was given and nothing is padding.
+    """
+    longest = max(tokens.shape[1] for tokens, _ in texts)
+    if length is None and all(padding is None and tokens.shape[1] == longest for tokens, padding in texts):
+        return torch.cat([tokens for tokens, _ in texts]), None
+    stacked, marks = [], []
+    for tokens, padding in texts:
+        gap = (length or longest) - tokens.shape[1]
+        # Made where the tokens are: numbers from Python would be uploaded in every frame.
+        own = tokens.new_zeros(tokens.shape[:2], dtype=torch.bool) if padding is None else padding
+        stacked.append(F.pad(tokens, (0, 0, 0, gap)))
+        marks.append(F.pad(own, (0, gap), value=True))
+    return torch.cat(stacked), torch.cat(marks)

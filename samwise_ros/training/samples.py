@@ -24,8 +24,8 @@ from samwise_ros.engine.preprocess import MEAN, fitted_size
 SURFACES = ("", *MATERIALS)
 """Materials that have a word; the first stands for all that have none."""
 
-LAST_FRAME = 400
-"""Worlds are filmed between frame 0 and this one."""
+LAST_FRAME = 100
+"""Worlds are filmed between frame 0 and this one, when most of what happens in them does."""
 
 EVENTFUL = 0.6
 """Share of the clips that are taken where something begins to move or comes into view."""

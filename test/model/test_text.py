@@ -11,7 +11,7 @@ from tokenizers.models import BPE
 from samwise_ros.config import TextConfig, preset
 from samwise_ros.errors import CheckpointError
 from samwise_ros.model.samwise import Samwise
-from samwise_ros.model.text import PAD_ID, load_tokenizer, tokenize
+from samwise_ros.model.text import PAD_ID, load_tokenizer, stack_tokens, tokenize
 from samwise_ros.training.tokens import train_tokenizer
 
 SHORT = replace(preset("compact").text, max_tokens=16)
@@ -87,3 +87,17 @@ def test_layers_in_parts_equal_roberta_as_a_whole(network: Samwise):
         x = encoder.run_layers(x, padding, first, last)
     whole = encoder.roberta(input_ids=ids, attention_mask=(~padding).long()).last_hidden_state
     assert torch.allclose(x[~padding], whole[~padding], atol=1e-5)
+
+
+def test_stacked_tokens_are_padded_only_where_they_have_to_be():
+    two, four = torch.ones(1, 2, 3), torch.ones(1, 4, 3)
+    marked = torch.tensor([[False, True]])
+    assert stack_tokens([(two, None), (two, None)])[1] is None
+    stacked, padding = stack_tokens([(two, None), (four, None)])
+    assert padding.tolist() == [[False, False, True, True], [False] * 4]
+    assert stacked.sum((1, 2)).tolist() == [6, 12]
+    assert stack_tokens([(two, marked), (two, None)])[1].tolist() == [[False, True], [False, False]]
+    stacked, padding = stack_tokens([(two, marked), (two, None)], 3)
+    assert stacked.shape == (2, 3, 3)
+    assert padding.tolist() == [[False, True, True], [False, False, True]]
+    assert stack_tokens([(two, None)], 2)[1].tolist() == [[False, False]]
