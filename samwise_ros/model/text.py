@@ -1,6 +1,6 @@
 """RoBERTa, run a few layers at a time so that it can meet the image in between.
 
-Called by `model.samwise`; the tokenizer by whoever has text.
+Called by `model.samwise`; tokenizing and stacking by whoever has text.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from samwise_ros.engine.memory import MemoryBank
 from samwise_ros.engine.preprocess import rgb_to_input
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.model.refsam import EncodedText, RefSam
-from samwise_ros.model.refsam_segmenter import AskedImages, RefSamSegmenter, sureness
+from samwise_ros.model.refsam_segmenter import AskedImages, RefSamSegmenter, stack_texts, sureness
 from samwise_ros.model.segmenter import Past, Prediction, Ring
 from samwise_ros.model.text import load_tokenizer, tokenize
 from samwise_ros.training.tokens import train_tokenizer
@@ -162,6 +162,16 @@ def test_without_the_tracking_module_each_frame_stands_alone(segmenter: RefSamSe
     for frame in (video[0], video[1], video[0]):
         tracker.step(frame)
     assert torch.equal(plain.predictions[0].mask_logits, plain.predictions[2].mask_logits)
+
+
+def test_texts_of_one_length_need_no_padding():
+    def text(words: int) -> EncodedText:
+        return EncodedText(torch.ones(1, 4), torch.ones(1, words, 4), None)
+
+    assert stack_texts([text(3), text(3)]).padding is None
+    stacked = stack_texts([text(2), text(4)])
+    assert stacked.padding.tolist() == [[False, False, True, True], [False] * 4]
+    assert stacked.words.sum((1, 2)).tolist() == [8, 16]
 
 
 def test_a_mask_is_as_sure_as_its_pixels():
