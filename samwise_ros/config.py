@@ -80,9 +80,11 @@ class ModelConfig:
         object_score: whether the network predicts if the object is in view (video) or takes it for granted (images).
         temporal_attention: whether the adapters have Hierarchical Selective Attention.
         memory_check: whether there is a Conditional Memory Encoder.
+        pyramid: whether a convolutional pyramid helps the image backbone.
 
-    The last three are False in the published single-image model; no published model lacks `vision_to_text`, which the
-    paper's ablation leaves out. A weights file says by its keys what it has.
+    `object_score`, `temporal_attention` and `memory_check` are False in the published single-image model; no published
+    model lacks `vision_to_text`, which the paper's ablation leaves out, and none has a `pyramid`, as `compact` has. A
+    weights file says by its keys what it has.
     """
 
     name: str
@@ -100,9 +102,10 @@ class ModelConfig:
     object_score: bool = True
     temporal_attention: bool = True
     memory_check: bool = True
+    pyramid: bool = False
 
 
-OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check")
+OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check", "pyramid")
 """Fields of ModelConfig that say whether a network has a part."""
 
 
@@ -210,6 +213,7 @@ PRESETS: dict[str, AnyConfig] = {
             adapter_width=64,
             adapter_heads=4,
             frozen=(),
+            pyramid=True,
         ),
         ModelConfig(
             name="tiny",

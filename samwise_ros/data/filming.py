@@ -89,11 +89,14 @@ class Film:
     Attributes:
         light: (F, H, W, 3) linear.
         owner: (F, H, W) uint8, 0 for the room, n + 1 for thing n.
+        normal: (F, H, W, 3) unit vectors out of the things' surfaces, in the camera's coordinates (x right, y down, z
+            forwards); 0 for the room.
         silhouette: (F, N) int64, pixels that each thing would have if nothing stood before it.
     """
 
     light: Tensor
     owner: Tensor
+    normal: Tensor
     silhouette: Tensor
 
 
@@ -105,8 +108,10 @@ def film(scene: Scene, eyes: Eyes) -> Film:
     light, depth = _film_room(scene, eyes, rays, sight)
     seen = sight.depth < depth + LIFT
     frame, row, column = torch.nonzero(seen, as_tuple=True)
-    light[frame, row, column] = _shade_things(scene, eyes, rays, sight, (frame, row, column))
-    return Film(light, torch.where(seen, sight.thing + 1, 0).to(torch.uint8), sight.silhouette)
+    light[frame, row, column], outward = _shade_things(scene, eyes, rays, sight, (frame, row, column))
+    normal = torch.zeros_like(light)
+    normal[frame, row, column] = torch.einsum("pij,pi->pj", eyes.turn[frame], outward)
+    return Film(light, torch.where(seen, sight.thing + 1, 0).to(torch.uint8), normal, sight.silhouette)
 
 
 def _film_room(scene: Scene, eyes: Eyes, rays: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
@@ -165,8 +170,8 @@ def _passes_table(planes: Planes, frame: Tensor, points: Tensor, light: Tensor) 
 
 def _shade_things(
     scene: Scene, eyes: Eyes, rays: Tensor, sight: Sight, pixels: tuple[Tensor, Tensor, Tensor]
-) -> Tensor:
-    """Light (P, 3) from the things at pixels (frame, row, column)."""
+) -> tuple[Tensor, Tensor]:
+    """Light (P, 3) from the things at pixels (frame, row, column), and their normals there in the world (P, 3)."""
     frame, thing, ray = pixels[0], sight.thing[pixels], rays[pixels]
     points = eyes.place[frame] + sight.depth[pixels][:, None] * ray
     which = frame * scene.things.kind.shape[1] + thing
@@ -190,7 +195,8 @@ def _shade_things(
     mirrored = (outward * F.normalize(towards - ray, dim=-1)).sum(-1).clamp(min=0)
     highlight = mirrored.square().square().square().square() ** 3 * lit
     shine = scene.skins.gloss[frame, thing] * highlight
-    return albedo * (ambient + (slope * lit)[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
+    light = albedo * (ambient + (slope * lit)[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
+    return light, outward
 
 
 def _colour(materials: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m: Tensor) -> Tensor:

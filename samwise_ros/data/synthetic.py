@@ -34,6 +34,9 @@ LAST_EVENT = 80
 PIXELS_AT_ONCE = 1_300_000
 """Four pictures of 640x480 are filmed together; more would be no faster on a CPU."""
 
+NORMAL_UNIT = 127
+"""Length of a normal that is kept in whole numbers."""
+
 CPU = torch.device("cpu")
 Bytes = npt.NDArray[np.uint8]
 
@@ -47,12 +50,15 @@ class Clip:
         instances: (T, H, W) uint8, 0 background, k the visible pixels of object k.
         objects: the objects of the scene, whether in view or not.
         expressions: what is true of exactly one of them (or of none).
+        normals: (T, H, W, 3) int8, the objects' outward normals times NORMAL_UNIT in the camera's coordinates (x right,
+            y down, z forwards), 0 where there is none; None where nobody knows them.
     """
 
     rgb: Bytes
     instances: Bytes
     objects: tuple[SceneObject, ...]
     expressions: tuple[Expression, ...]
+    normals: npt.NDArray[np.int8] | None = None
 
     def mask(self, expression: Expression) -> npt.NDArray[np.bool_]:
         """Return (T, H, W) bool: the pixels that `expression` refers to; all False where it is true of nothing."""
@@ -139,8 +145,13 @@ class World:
         Returns:
             rgb (T, H, W, 3) uint8, and instances (T, H, W) uint8, as `frame` returns them.
         """
-        rgb, instances, _ = self._film(moments)
-        return rgb, instances
+        return self._film(moments)[:2]
+
+    def stills(self, moments: Floats) -> list[Clip]:
+        """Film some moments (T,), see `film`, as clips of one frame of which nothing is said."""
+        rgb, instances, normals, _ = self._film(moments)
+        parts = zip(*(np.split(part, len(moments)) for part in (rgb, instances, normals)), strict=True)
+        return [Clip(picture, owner, self.objects, (), normal) for picture, owner, normal in parts]
 
     def expressions(self, start: int, stop: int) -> tuple[Expression, ...]:
         """Say what holds throughout frames start..stop-1.
@@ -184,22 +195,27 @@ class World:
         filmed = self._film(moments.ravel())
         clips = []
         for start, when, *parts in zip(starts, moments, *(np.split(part, len(starts)) for part in filmed), strict=True):
-            rgb, instances, silhouettes = parts
+            rgb, instances, normals, silhouettes = parts
             rng = np.random.default_rng([self._seed, 4, start, frames, stride])
             tracks = self._measure(when, instances, silhouettes)
-            clips.append(Clip(rgb, instances, self.objects, describe(tracks, rng, held_out=self._held_out)))
+            said = describe(tracks, rng, held_out=self._held_out)
+            clips.append(Clip(rgb, instances, self.objects, said, normals))
         return clips
 
-    def _film(self, moments: Floats) -> tuple[Bytes, Bytes, Floats]:
-        """Pictures, instances and silhouettes (T, N) in pixels; a few moments at once, since each costs memory."""
+    def _film(self, moments: Floats) -> tuple[Bytes, Bytes, npt.NDArray[np.int8], Floats]:
+        """Pictures, instances, normals, and silhouettes (T, N) in pixels.
+
+        A few moments at once, since each costs memory.
+        """
         count, parts = len(self.objects), []
         at_once = max(1, PIXELS_AT_ONCE // (self._height * self._width))
         for first in range(0, len(moments), at_once):
             rgb, filmed = self._stage.film(moments[first : first + at_once], self._height, self._width, self._device)
-            instances = torch.where(filmed.owner <= count, filmed.owner, 0)
-            parts.append((rgb, instances, filmed.silhouette[:, :count].double()))
-        pictures, owners, silhouettes = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
-        return pictures.numpy(), owners.numpy(), silhouettes.numpy()
+            spoken_of = filmed.owner <= count
+            normal = (NORMAL_UNIT * filmed.normal * spoken_of[..., None]).round().to(torch.int8)
+            parts.append((rgb, filmed.owner * spoken_of, normal, filmed.silhouette[:, :count].double()))
+        pictures, owners, normals, silhouettes = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+        return pictures.numpy(), owners.numpy(), normals.numpy(), silhouettes.numpy()
 
     def _measure(self, moments: Floats, instances: Bytes, silhouettes: Floats) -> Tracks:
         """Where the objects are."""

@@ -107,7 +107,9 @@ def stack_texts(texts: Sequence[EncodedText], length: int | None = None) -> Enco
     return EncodedText(*stack_tokens([(text.tokens, text.padding) for text in texts], length))
 
 
-def encode_images(sam: Sam2, tables: Tables, adapters: nn.ModuleList, images: Tensor) -> EncodedImages:
+def encode_images(
+    sam: Sam2, tables: Tables, adapters: nn.ModuleList, images: Tensor, hints: tuple[Tensor, Tensor] | None = None
+) -> EncodedImages:
     """Run all that does not depend on any text.
 
     Args:
@@ -115,13 +117,18 @@ def encode_images(sam: Sam2, tables: Tables, adapters: nn.ModuleList, images: Te
         tables: of the image's size.
         adapters: the three adapters.
         images: (R, T, 3, S, S) normalised.
+        hints: what a pyramid adds to the maps, (R * T, S/4, S/4, C1) and (R * T, S/8, S/8, C2); None without one.
 
     Returns:
         The first two stages' maps.
     """
     clips = images.shape[:2]
     stage0 = run_stage(sam, 0, embed_patches(sam, tables, images.flatten(0, 1)))
+    if hints is not None:
+        stage0 = stage0 + hints[0]
     stage1 = run_stage(sam, 1, stage0)
+    if hints is not None:
+        stage1 = stage1 + hints[1]
     reduced = _adapter(adapters, 0).reduce(stage1)
     return EncodedImages(stage0.unflatten(0, clips), stage1.unflatten(0, clips), reduced.unflatten(0, clips))
 

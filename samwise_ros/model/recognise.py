@@ -82,6 +82,7 @@ def parts_of(config: AnyConfig, state: Mapping[str, Tensor]) -> AnyConfig:
         object_score="sam.sam_mask_decoder.obj_score_token.weight" in state,
         temporal_attention=any(".temporal." in key for key in state),
         memory_check=any(key.startswith("cme.") for key in state),
+        pyramid=any(key.startswith("pyramid.") for key in state),
     )
 
 

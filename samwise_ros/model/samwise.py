@@ -20,6 +20,7 @@ from samwise_ros.model import sam2_steps as steps
 from samwise_ros.model.cme import ConditionalMemoryEncoder
 from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows
 from samwise_ros.model.memory_attention import read_memory
+from samwise_ros.model.pyramid import ConvPyramid
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS
 from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT, Decoded, Features, Tables
 from samwise_ros.model.stages import stage
@@ -89,11 +90,13 @@ class Clip:
 
     Attributes:
         images: the R pictured clips as far as no text reaches; R divides B.
+        seen: the pyramid's maps of their R * T frames; None without one.
         fused: the fused encoders' outputs.
         frames: T entries.
     """
 
     images: EncodedImages
+    seen: list[Tensor] | None
     fused: Fused
     frames: list[Tracked]
 
@@ -113,6 +116,7 @@ class Samwise(nn.Module):
         self.adapters = fusion.build_adapters(config)
         self.project_text = prompt_projector(config.text.width, config.width)
         self.cme = ConditionalMemoryEncoder(config.width) if config.memory_check else None
+        self.pyramid = ConvPyramid(config.hiera.embed_dim) if config.pyramid else None
         for part in config.frozen:
             self.get_submodule(part).requires_grad_(False)
 
@@ -143,14 +147,17 @@ class Samwise(nn.Module):
         return EncodedText(tokens, padding)
 
     def see(self, images: Tensor) -> list[Tensor]:
-        """Run the image backbone alone, as it was before any text.
+        """Recognise what there is, without a word: with the pyramid, or where there is none with the backbone alone.
 
         Args:
             images: (P, 3, S, S) normalised.
 
         Returns:
-            The maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
+            The pyramid's maps of strides 4, 8, 16 and 32, or the backbone's of strides 8, 16 and 32: (P, C_k, h_k,
+            w_k).
         """
+        if self.pyramid is not None:
+            return list(self.pyramid(images))
         patches = steps.embed_patches(self.sam, self.make_tables(), images)
         return self.see_further(steps.run_stage(self.sam, 1, steps.run_stage(self.sam, 0, patches)))
 
@@ -161,7 +168,7 @@ class Samwise(nn.Module):
             stage1: (P, S/8, S/8, C_1), channels last, the first two stages' map.
 
         Returns:
-            The maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
+            The backbone's maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
         """
         stage2 = steps.run_stage(self.sam, 2, stage1)
         maps = (stage1, stage2, steps.run_stage(self.sam, 3, stage2))
@@ -169,7 +176,14 @@ class Samwise(nn.Module):
 
     def encode_images(self, images: Tensor, tables: Tables) -> EncodedImages:
         """Run all that no text reaches on (R, T, 3, S, S) normalised images; see `fusion.encode_images`."""
-        return fusion.encode_images(self.sam, tables, self.adapters, images)
+        return self._encode_images(images, tables)[0]
+
+    def _encode_images(self, images: Tensor, tables: Tables) -> tuple[EncodedImages, list[Tensor] | None]:
+        """The images as far as no text reaches, and the pyramid's maps."""
+        if self.pyramid is None:
+            return fusion.encode_images(self.sam, tables, self.adapters, images), None
+        seen = self.pyramid(images.flatten(0, 1))
+        return fusion.encode_images(self.sam, tables, self.adapters, images, self.pyramid.tell(seen)), seen
 
     def fuse(self, images: EncodedImages, text: EncodedText, windows: Windows | None = None) -> Fused:
         """Run the rest of both encoders; see `fusion.fuse`."""
@@ -231,12 +245,12 @@ class Samwise(nn.Module):
             never switched, as in the reference.
         """
         tables = self.make_tables()
-        encoded = self.encode_images(images, tables)
+        encoded, seen = self._encode_images(images, tables)
         fused = self.fuse(encoded.repeat(len(ids) // len(images)), self.encode_text(ids))
         tracked: list[Tracked] = []
         for features in self.features(fused):
             tracked.append(self.track(features, fused.text_state, _memory_of(tracked), tables))
-        return Clip(encoded, fused, tracked)
+        return Clip(encoded, seen, fused, tracked)
 
     def _read_memory(self, top: Tensor, memory: Memory | None, tables: Tables) -> Tensor:
         """Condition top-level features (B, C, h, w) on each target's memory; one pass for each length of memory."""

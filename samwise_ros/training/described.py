@@ -83,7 +83,7 @@ class DescribedSamples(Dataset[Sample]):
             number: counted from 0 through all epochs.
 
         Returns:
-            The sample, K being 1; `names` is (T, 0, 0, 0), as real data sets have none.
+            The sample, K being 1; `shown` is (T, 0, 0, 0), which real data sets do not tell.
 
         Raises:
             DatasetError: a file cannot be read, or nothing that is described is to be seen.

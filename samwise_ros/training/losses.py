@@ -1,7 +1,7 @@
 """What training minimises. Called by `training.loop`.
 
 The papers' losses on masks and on the Conditional Memory Encoder's decision, one on the object score, which SAM 2's
-weights already bring and `compact` has to learn, and two auxiliary ones that are gone after training.
+weights already bring and `compact` has to learn. `training.auxiliary` has what helps and is gone after training.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from samwise_ros.model.samwise import Tracked
@@ -135,97 +135,3 @@ def cme_loss(frames: Sequence[Tracked], side_px: int) -> Tensor:
     total = F.cross_entropy(torch.cat(logits), label, weight, ignore_index=-1, reduction="sum")
     counted = torch.where(label >= 0, weight[label.clamp(min=0)], 0.0).sum()
     return total / mean_over_processes(counted).clamp(min=TINY)
-
-
-class AuxiliaryHeads(nn.Module):
-    """Losses on the maps themselves; without them only colour is learnt from scratch. Not part of the model.
-
-    (a) Linear layers name objectness, colour, kind and material of every cell of the image encoder's maps before any
-    text has reached them; afterwards they would learn the names from the text.
-    (b) The dot product of the text's sentence vector with two of them has to be the down-sampled mask.
-
-    Args:
-        widths: channels of each map.
-        matched: which of them (b) is about.
-        text_width: channels D of the sentence vector.
-        classes: numbers of names of each sort.
-    """
-
-    def __init__(
-        self, widths: Sequence[int], matched: tuple[int, int], text_width: int, classes: tuple[int, ...]
-    ) -> None:
-        super().__init__()
-        self.classes, self._matched = classes, matched
-        self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(classes), 1) for width in widths)
-        self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in matched)
-        self.project_map = nn.ModuleList(nn.Conv2d(widths[index], 64, 1) for index in matched)
-
-    def forward(
-        self, seen: Sequence[Tensor], fused: Sequence[Tensor], sentence: Tensor, mask: Tensor, names: Tensor
-    ) -> Tensor:
-        """Sum both losses.
-
-        Args:
-            seen: (R * T, C_k, h_k, w_k), maps that no text has reached; R divides B.
-            fused: (P * T, C_k, h_k, w_k), P being R where no text has reached these maps either, else B.
-            sentence: (B, D), of B expressions.
-            mask: (B * T, H, W) bool, the described object.
-            names: (R * T, N, H, W) int64, names of N sorts where any object is, else -1. The expressions of a clip
-                follow one another.
-
-        Returns:
-            Scalar.
-        """
-        return self.name_cells(seen, names) + self._match_text(fused, sentence, mask)
-
-    def name_cells(self, maps: Sequence[Tensor], names: Tensor) -> Tensor:
-        """Loss (a), the mean over the maps.
-
-        Args:
-            maps: (P, C_k, h_k, w_k).
-            names: (P, N, H, W) int64.
-
-        Returns:
-            Scalar.
-        """
-        losses = [self._name(head(level).float(), names) for head, level in zip(self.name, maps, strict=True)]
-        return torch.stack(losses).mean()
-
-    def _name(self, logits: Tensor, names: Tensor) -> Tensor:
-        step = names.shape[-1] // logits.shape[-1]
-        # The cell's label is that of the pixel in its middle.
-        labels = names[:, :, step // 2 :: step, step // 2 :: step]
-        there = labels[:, 0] >= 0
-        total = F.binary_cross_entropy_with_logits(logits[:, 0], there.float())
-        known = mean_over_processes(there.sum().float()).clamp(min=TINY)
-        for part, of_sort in zip(logits[:, 1:].split(self.classes, 1), labels.unbind(1), strict=True):
-            total = total + F.cross_entropy(part, of_sort, ignore_index=-1, reduction="sum") / known
-        return total
-
-    def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor) -> Tensor:
-        total = sentence.new_zeros(())
-        frames = len(mask) // len(sentence)
-        for index, project_text, project_map in zip(self._matched, self.project_text, self.project_map, strict=True):
-            text = project_text(sentence).repeat_interleave(frames, 0)
-            level = repeat_clips(project_map(maps[index]), frames, len(mask))
-            logits = torch.einsum("nc,nchw->nhw", text, level).float() / 8.0
-            target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
-            total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
-        return total
-
-
-def repeat_clips(values: Tensor, frames: int, count: int) -> Tensor:
-    """Each clip as often as makes so many frames of all clips, one after the other.
-
-    Args:
-        values: (P * T, …).
-        frames: length T of a clip.
-        count: a multiple of P * T.
-
-    Returns:
-        (count, …).
-    """
-    if len(values) == count:
-        return values
-    clips: Tensor = values.unflatten(0, (-1, frames))
-    return clips.repeat_interleave(count // len(values), 0).flatten(0, 1)

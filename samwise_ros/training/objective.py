@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from samwise_ros.config import RefSamConfig
 from samwise_ros.model.build import Network
+from samwise_ros.model.pyramid import pyramid_widths
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
-from samwise_ros.training.losses import AuxiliaryHeads, cme_loss, mask_losses, score_loss
+from samwise_ros.training.auxiliary import AuxiliaryHeads
+from samwise_ros.training.losses import cme_loss, mask_losses, score_loss
 
 
 class Objective(nn.Module):
@@ -36,25 +38,25 @@ class Objective(nn.Module):
             self.network.get_submodule(part).eval()
         return self
 
-    def forward(self, images: Tensor, ids: Tensor, mask: Tensor, names: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor) -> dict[str, Tensor]:
         """Run B clips and compare with the truth.
 
         Args:
             images: (R, T, 3, S, S) normalised; R divides B, and each clip's expressions follow one another.
             ids: (B, L) int64 token ids.
             mask: (B * T, S, S) bool.
-            names: (R * T, N, S, S) int64, see `AuxiliaryHeads`.
+            shown: (R * T, 1 + N + 3, S, S) int8, see `AuxiliaryHeads`.
 
         Returns:
             Scalars by name, without their weights.
         """
         if not len(ids):
             assert self.heads is not None
-            return {"auxiliary": self.heads.name_cells(self.network.see(images.flatten(0, 1)), names)}
+            return {"auxiliary": self.heads.name_cells(self.network.see(images.flatten(0, 1)), shown)}
         if isinstance(self.network, RefSam):
-            losses = self._run_refsam(self.network, images, ids, mask, names)
+            losses = self._run_refsam(self.network, images, ids, mask, shown)
         else:
-            losses = self._run_samwise(self.network, images, ids, mask, names)
+            losses = self._run_samwise(self.network, images, ids, mask, shown)
         return {name: loss for name, loss in losses.items() if self._weights[name]}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -62,7 +64,7 @@ class Objective(nn.Module):
         return torch.stack([self._weights[name] * loss for name, loss in losses.items()]).sum()
 
     def _run_samwise(
-        self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, names: Tensor
+        self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor
     ) -> dict[str, Tensor]:
         clip = network(images, ids)
         frames = clip.frames
@@ -75,29 +77,29 @@ class Objective(nn.Module):
         if self._weights["cme"] and checked:
             losses["cme"] = cme_loss(checked, mask.shape[-1])
         if self.heads is not None:
-            seen = network.see_further(clip.images.stage1.flatten(0, 1))
+            seen = clip.seen or network.see_further(clip.images.stage1.flatten(0, 1))
             fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
-            losses["auxiliary"] = self.heads(seen, fused, clip.fused.text_state, mask, names)
+            losses["auxiliary"] = self.heads(seen, fused, clip.fused.text_state, mask, shown)
         return losses
 
     def _run_refsam(
-        self, network: RefSam, images: Tensor, ids: Tensor, mask: Tensor, names: Tensor
+        self, network: RefSam, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor
     ) -> dict[str, Tensor]:
         """RefSAM has no object score: that nothing is there, its masks alone have to say, each for its own frame."""
         clip = network(images, ids)
         logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
         losses = mask_losses(logits, mask, 1)
         if self.heads is not None:
-            losses["auxiliary"] = self.heads(clip.maps, clip.maps, clip.text.sentence, mask, names)
+            losses["auxiliary"] = self.heads(clip.maps, clip.maps, clip.text.sentence, mask, shown)
         return losses
 
 
 def build_heads(network: Network, classes: tuple[int, ...]) -> AuxiliaryHeads:
-    """Heads for the maps that `network.see` gives.
+    """Heads for the maps that `network.see` gives, and for those that the text has reached.
 
     Args:
-        network: SAMWISE, whose maps are of stride 8, 16 and 32, the last too coarse to be a mask; or RefSAM, whose maps
-            are of one size, the last two the nearest to the text.
+        network: SAMWISE, whose fused maps are of stride 8, 16 and 32, the last too coarse to be a mask; or RefSAM,
+            whose maps are of one size, the last two the nearest to the text.
         classes: numbers of names of each sort.
 
     Returns:
@@ -105,7 +107,8 @@ def build_heads(network: Network, classes: tuple[int, ...]) -> AuxiliaryHeads:
     """
     config = network.config
     if isinstance(config, RefSamConfig):
-        middle = [config.vit.width] * (len(config.vit.global_blocks) - 1)
-        return AuxiliaryHeads([*middle, config.width], (len(middle) - 1, len(middle)), config.width, classes)
-    widths = [config.hiera.embed_dim * factor for factor in (2, 4, 8)]
-    return AuxiliaryHeads(widths, (0, 1), config.text.width, classes)
+        seen = [*[config.vit.width] * (len(config.vit.global_blocks) - 1), config.width]
+        return AuxiliaryHeads(seen, seen, (len(seen) - 2, len(seen) - 1), config.width, classes)
+    fused = [config.hiera.embed_dim * factor for factor in (2, 4, 8)]
+    seen = list(pyramid_widths(config.hiera.embed_dim)) if config.pyramid else fused
+    return AuxiliaryHeads(seen, fused, (0, 1), config.text.width, classes)

@@ -20,6 +20,7 @@ from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
 from samwise_ros.data.tracks import SceneObject
 from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
 from samwise_ros.engine.preprocess import MEAN, fitted_size
+from samwise_ros.training.vary import vary
 
 SURFACES = ("", *MATERIALS)
 """Materials that have a word; the first stands for all that have none."""
@@ -48,6 +49,9 @@ NAMED_FRAMES_AT_ONCE = 4
 BUFFER_FRAMES = 512
 """Frames among which those of the next sample are drawn."""
 
+SHOWINGS = 4
+"""So often a frame that is only named is drawn on average, each time varied: filming takes as long as learning."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -56,14 +60,15 @@ class Sample:
     Attributes:
         rgb: (T, S, S, 3) uint8; below and to the right of the picture lies the network's padding.
         masks: (K, T, S, S) bool, the described objects; empty where an expression is true of nothing.
-        names: (T, 3, S, S) int8, indices into COLOURS, KINDS and SURFACES of the object at each pixel, -1 for none;
-            (T, 0, 0, 0) where nothing is named, as in real data sets.
+        shown: (T, 7, S, S) int8, of the object at each pixel: its number, 0 for none; its colour, kind and surface as
+            indices into COLOURS, KINDS and SURFACES, -1 for none; and its normal as `Clip` has it. (T, 0, 0, 0) where
+            nobody knows, as in real data sets.
         texts: the expressions.
     """
 
     rgb: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.bool_]
-    names: npt.NDArray[np.int8]
+    shown: npt.NDArray[np.int8]
     texts: tuple[str, ...]
 
 
@@ -74,13 +79,13 @@ class Batch:
     Attributes:
         rgb: (R, T, S, S, 3) uint8.
         mask: (B * T, S, S) bool.
-        names: (R * T, 3, S, S) int64, see `Sample`.
+        shown: (R * T, 7, S, S) int8, see `Sample`.
         texts: B expressions.
     """
 
     rgb: Tensor
     mask: Tensor
-    names: Tensor
+    shown: Tensor
     texts: list[str]
 
 
@@ -116,18 +121,23 @@ class SyntheticSamples(IterableDataset[Sample]):
         offset, step = (worker.id, worker.num_workers) if worker else (0, 1)
         seed = FIRST_TRAINING_SEED + self._first_world + offset
         rng = np.random.default_rng([seed, self._frames])
-        buffer: list[Sample] = []
+        buffer: list[tuple[Clip, list[Expression]]] = []
         while True:
-            for sample in self._film(seed, rng):
+            for filmed in self._film(seed, rng):
                 if len(buffer) < max(1, BUFFER_FRAMES // self._frames):
-                    buffer.append(sample)
+                    buffer.append(filmed)
                     continue
+                if not self._expressions:
+                    for _ in range(SHOWINGS - 1):
+                        clip, _said = buffer[int(rng.integers(len(buffer)))]
+                        yield clip_to_sample(vary(clip, rng), [])
                 place = int(rng.integers(len(buffer)))
-                drawn, buffer[place] = buffer[place], sample
-                yield drawn
+                (clip, said), buffer[place] = buffer[place], filmed
+                yield clip_to_sample(clip if said else vary(clip, rng), said)
             seed += step
 
-    def _film(self, seed: int, rng: np.random.Generator) -> Iterator[Sample]:
+    def _film(self, seed: int, rng: np.random.Generator) -> Iterator[tuple[Clip, list[Expression]]]:
+        """Clips of one world, and what is asked of them."""
         formats = list(ASPECTS)
         width, height = formats[int(rng.choice(len(formats), p=list(ASPECTS.values())))]
         height_px, width_px = fitted_size(height, width, self._side_px)
@@ -139,7 +149,8 @@ class SyntheticSamples(IterableDataset[Sample]):
             zoom=float(rng.uniform(1, self._zoom)),
         )
         if not self._expressions:
-            yield from self._film_frames(world, rng)
+            for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
+                yield pad_clip(clip, self._side_px), []
             return
         stride = int(rng.integers(STRIDES[0], STRIDES[1] + 1))
         starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
@@ -147,14 +158,7 @@ class SyntheticSamples(IterableDataset[Sample]):
             clip = pad_clip(mirror(clip) if rng.random() < 0.5 else clip, self._side_px)
             drawn = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
             if len(drawn) == self._expressions:
-                yield clip_to_sample(clip, drawn)
-
-    def _film_frames(self, world: World, rng: np.random.Generator) -> Iterator[Sample]:
-        """Single frames to be named, without a word."""
-        for rgb, instances in zip(*world.film(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)), strict=True):
-            clip = Clip(rgb[None], instances[None], world.objects, ())
-            for one in (clip, mirror(clip)):
-                yield clip_to_sample(pad_clip(one, self._side_px), [])
+                yield clip, drawn
 
     def _choose_start(self, world: World, stride: int, rng: np.random.Generator) -> int:
         """Any frame, or one from which an event falls into the clip."""
@@ -196,10 +200,12 @@ def draw_expressions(
 
 def mirror(clip: Clip) -> Clip:
     """Swap left and right, in the pictures and in the words: as true as before."""
+    normals = None if clip.normals is None else clip.normals[:, :, ::-1] * np.array([-1, 1, 1], np.int8)
     return replace(
         clip,
         rgb=clip.rgb[:, :, ::-1],
         instances=clip.instances[:, :, ::-1],
+        normals=normals,
         expressions=tuple(replace(expression, text=swap_sides(expression.text)) for expression in clip.expressions),
     )
 
@@ -216,17 +222,22 @@ def pad_clip(clip: Clip, side_px: int) -> Clip:
     rgb = np.empty((len(clip.rgb), side_px, side_px, 3), np.uint8)
     rgb[:] = np.round(255 * np.array(MEAN)).astype(np.uint8)
     rgb[:, :height, :width] = clip.rgb
-    return replace(clip, rgb=rgb, instances=np.pad(clip.instances, pad))
+    normals = None if clip.normals is None else np.pad(clip.normals, (*pad, (0, 0)))
+    return replace(clip, rgb=rgb, instances=np.pad(clip.instances, pad), normals=normals)
 
 
 def clip_to_sample(clip: Clip, expressions: list[Expression]) -> Sample:
-    """Ask some expressions of a clip."""
-    names = [(COLOURS.index(thing.colour), KINDS.index(thing.kind), _surface(thing)) for thing in clip.objects]
+    """Ask some expressions of a clip whose normals are known."""
+    assert clip.normals is not None
     masks = [clip.mask(expression) for expression in expressions]
+    named = [
+        (thing.index, COLOURS.index(thing.colour), KINDS.index(thing.kind), _surface(thing)) for thing in clip.objects
+    ]
+    names = np.array([(0, -1, -1, -1), *named], np.int8)[clip.instances]
     return Sample(
         rgb=clip.rgb,
         masks=np.array(masks, bool).reshape(len(masks), *clip.instances.shape),
-        names=np.array([(-1, -1, -1), *names], np.int8)[clip.instances].transpose(0, 3, 1, 2),
+        shown=np.concatenate((names, clip.normals), -1).transpose(0, 3, 1, 2),
         texts=tuple(expression.text for expression in expressions),
     )
 
@@ -240,7 +251,7 @@ def samples_to_batch(samples: list[Sample]) -> Batch:
     return Batch(
         rgb=stack("rgb"),
         mask=stack("masks").flatten(0, 2),
-        names=stack("names").flatten(0, 1).long(),
+        shown=stack("shown").flatten(0, 1),
         texts=[text for sample in samples for text in sample.texts],
     )
 

@@ -57,7 +57,7 @@ class Source(Protocol):
 
     @property
     def classes(self) -> tuple[int, ...]:
-        """Numbers of names that `Batch.names` count in."""
+        """Numbers of names of each sort that `Batch.shown` tells."""
         ...
 
     def texts(self) -> Iterable[str]:

@@ -54,7 +54,7 @@ def test_a_sample_has_the_frames_and_masks_of_its_expression(tmp_path: Path):
         sample = samples[number]
         assert sample.rgb.shape == (2, SIDE, SIDE, 3)
         assert sample.masks.shape == (1, 2, SIDE, SIDE)
-        assert sample.names.shape == (2, 0, 0, 0)
+        assert sample.shown.shape == (2, 0, 0, 0)
         indices = indices_of(sample)
         assert indices == sorted(set(indices))
         thing = 1 if "thing 1" in sample.texts[0] else 2

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from samwise_ros.training.losses import (
-    AuxiliaryHeads,
     cme_labels,
     cme_loss,
     dice_loss,
@@ -97,52 +96,3 @@ def test_decisions_are_weighed_together():
     assert cme_loss([same, another, ignored], 20).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
     assert cme_loss([another], 20).item() == pytest.approx(wrong, rel=1e-5)
     assert cme_loss([ignored], 20).item() == 0
-
-
-def test_auxiliary_labels_are_those_of_each_expressions_clip():
-    torch.manual_seed(0)
-    heads = AuxiliaryHeads((4, 6, 8), (0, 1), 5, (3, 2))
-    # 2 clips of 2 frames with 3 expressions each, maps of 8, 4 and 2 cells a side of pictures of 64 px.
-    maps = [torch.randn(4, width, side, side) for width, side in ((4, 8), (6, 4), (8, 2))]
-    text = torch.randn(6, 5)
-    mask = torch.rand(12, 64, 64) > 0.7
-    names = torch.stack([torch.randint(-1, count, (4, 64, 64)) for count in (3, 2)], 1)
-    names[(names < 0).any(1, keepdim=True).expand_as(names)] = -1
-
-    def repeat(values: torch.Tensor) -> torch.Tensor:
-        return values.unflatten(0, (2, 2)).repeat_interleave(3, 0).flatten(0, 1)
-
-    def loss(fused: list[torch.Tensor], names: torch.Tensor) -> float:
-        return heads(maps, fused, text, mask, names).item()
-
-    repeated = [repeat(level) for level in maps]
-    each = heads(repeated, repeated, text, mask, repeat(names)).item()
-    assert loss(repeated, names) == pytest.approx(each, abs=1e-6)
-    assert loss(repeated, names) != pytest.approx(loss(repeated, names.flip(0)), abs=1e-3)
-    assert loss(maps, names) == pytest.approx(loss(repeated, names), abs=1e-5), "maps that no text has reached"
-
-
-def test_the_text_is_compared_with_the_chosen_maps():
-    torch.manual_seed(0)
-    heads = AuxiliaryHeads((4, 4, 6), (1, 2), 5, (3,))
-    maps = [torch.randn(1, width, 8, 8, requires_grad=True) for width in (4, 4, 6)]
-    mask, names = torch.rand(2, 64, 64) > 0.7, torch.full((1, 1, 64, 64), -1)
-    heads(maps, maps, torch.randn(2, 5), mask, names).backward()
-    grads = [level.grad for level in maps]
-    for level in maps:
-        level.grad = None
-    heads.name_cells(maps, names).backward()
-    same = [torch.allclose(grad, level.grad) for grad, level in zip(grads, maps, strict=True)]
-    assert same == [True, False, False]
-
-
-def test_cells_are_named_by_the_pixel_in_their_middle():
-    heads = AuxiliaryHeads((4, 4, 4), (0, 1), 5, (3, 2))
-    names = torch.full((1, 2, 64, 64), -1)
-    names[..., 12, 20] = torch.tensor([2, 1])  # the middle of a cell of stride 8, and of no other stride
-    for head in heads.name:
-        torch.nn.init.zeros_(head.weight)
-        torch.nn.init.zeros_(head.bias)
-    maps = [torch.zeros(1, 4, side, side) for side in (8, 4, 2)]
-    nothing = math.log(2)
-    assert heads.name_cells(maps, names).item() == pytest.approx(nothing + (math.log(3) + math.log(2)) / 3, rel=1e-5)

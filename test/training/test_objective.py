@@ -12,7 +12,7 @@ from samwise_ros.data.synthetic import render_clip
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.model.build import build_model
 from samwise_ros.model.refsam import RefSam
-from samwise_ros.training.losses import AuxiliaryHeads
+from samwise_ros.training.auxiliary import AuxiliaryHeads
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES
 from samwise_ros.training.samples import Batch, clip_to_sample, samples_to_batch
@@ -24,7 +24,10 @@ PATCHES = {
     "compact": "sam.image_encoder.trunk.patch_embed.proj.weight",
     "refsam_compact": "sam.vision_encoder.patch_embed.projection.weight",
 }
-"""The first weight that images pass through."""
+"""The first weight that images pass through, on their way to the text."""
+
+SEEING = PATCHES | {"compact": "pyramid.stem.0.weight"}
+"""The first one on their way to what is named."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def run(objective: Objective, batch: Batch, ids: torch.Tensor) -> tuple[dict[str
     """The losses, and what they ask of a weight that images alone pass through."""
     objective = deepcopy(objective).train()
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-    losses = objective(images, ids, batch.mask, batch.names)
+    losses = objective(images, ids, batch.mask, batch.shown)
     objective.total(losses).backward()
     gradient = objective.network.get_parameter(PATCHES[objective.network.config.name]).grad
     return {name: loss.item() for name, loss in losses.items()}, gradient
@@ -64,8 +67,8 @@ def test_expressions_of_one_clip_give_what_as_many_clips_give(model: str, losses
     ids = torch.randint(4, 2000, (2 * EXPRESSIONS, 7))
     ids[:, 0], ids[:, -1] = 0, 2
     clips = batch.rgb.repeat_interleave(EXPRESSIONS, 0)
-    names = batch.names.unflatten(0, (2, FRAMES)).repeat_interleave(EXPRESSIONS, 0).flatten(0, 1)
-    repeated = Batch(clips, batch.mask, names, batch.texts)
+    shown = batch.shown.unflatten(0, (2, FRAMES)).repeat_interleave(EXPRESSIONS, 0).flatten(0, 1)
+    repeated = Batch(clips, batch.mask, shown, batch.texts)
     together, gradient = run(objective, batch, ids)
     apart, gradient_apart = run(objective, repeated, ids)
     assert together.keys() == losses
@@ -78,7 +81,7 @@ def test_expressions_of_one_clip_give_what_as_many_clips_give(model: str, losses
 
 @pytest.mark.parametrize(
     ("model", "parts"),
-    [("compact", ("sam.image_encoder.trunk.",)), ("refsam_compact", ("sam.vision_encoder.", "adapters."))],
+    [("compact", ("pyramid.",)), ("refsam_compact", ("sam.vision_encoder.", "adapters."))],
 )
 def test_without_expressions_the_backbone_alone_learns_to_name(model: str, parts: tuple[str, ...]):
     network = build_model(model)
@@ -88,7 +91,7 @@ def test_without_expressions_the_backbone_alone_learns_to_name(model: str, parts
     batch = samples_to_batch([clip_to_sample(clip, []) for clip in clips])
     assert batch.mask.shape == (0, 64, 64)
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-    losses = objective(images, torch.zeros(0), batch.mask, batch.names)
+    losses = objective(images, torch.zeros(0), batch.mask, batch.shown)
     assert losses.keys() == {"auxiliary"}
     losses["auxiliary"].backward()
     learns = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
@@ -105,8 +108,8 @@ def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Bat
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
     ids = torch.randint(4, 2000, (2 * EXPRESSIONS, 7))
     ids[:, 0], ids[:, -1] = 0, 2
-    objective(images, ids, batch.mask, batch.names)["auxiliary"].backward()
-    assert network.get_parameter(PATCHES[model]).grad.abs().max() > 0
+    objective(images, ids, batch.mask, batch.shown)["auxiliary"].backward()
+    assert network.get_parameter(SEEING[model]).grad.abs().max() > 0
     assert all(parameter.grad is None for parameter in network.text_encoder.parameters())
 
 
@@ -124,5 +127,5 @@ def test_a_frame_of_refsam_counts_alone(batch: Batch):
     )
     mask = torch.zeros(FRAMES, 64, 64, dtype=torch.bool)
     mask[0] = True
-    dice = objective(images, ids, mask, batch.names[:FRAMES])["dice"].item()
+    dice = objective(images, ids, mask, batch.shown[:FRAMES])["dice"].item()
     assert dice == pytest.approx(1 / FRAMES, abs=1e-3)

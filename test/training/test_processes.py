@@ -139,7 +139,7 @@ def test_a_part_of_a_batch_has_its_own_clips():
     part = take_part(make_batch(), 1, 2)
     assert part.texts == ["e", "f", "g", "h"]
     assert part.rgb[:, 0, 0, 0, 0].tolist() == [2, 3]
-    assert part.names.flatten().tolist() == [4, 5, 6, 7]
+    assert part.shown.flatten().tolist() == [4, 5, 6, 7]
     assert part.mask.shape[0] == 8
     assert part.mask.all()
 

@@ -48,7 +48,7 @@ def test_every_sample_has_as_many_expressions_as_asked():
         assert len(set(sample.texts)) == 3
 
 
-def test_a_sample_names_colour_and_kind_of_every_pixel():
+def test_a_sample_tells_what_every_pixel_shows():
     clip = render_clip(5, frames=1, height=64, width=64)
     asked = [e for e in clip.expressions if e.object_index][:2]
     assert asked[0].object_index != asked[1].object_index
@@ -56,9 +56,11 @@ def test_a_sample_names_colour_and_kind_of_every_pixel():
     for expression, mask in zip(asked, sample.masks, strict=True):
         thing = clip.objects[expression.object_index - 1]
         assert mask.any()
-        assert set(sample.names[:, 0][mask]) == {COLOURS.index(thing.colour)}
-        assert set(sample.names[:, 1][mask]) == {KINDS.index(thing.kind)}
-    assert set(sample.names[:, 1][clip.instances == 0]) == {-1}
+        assert set(sample.shown[:, 0][mask]) == {thing.index}
+        assert set(sample.shown[:, 1][mask]) == {COLOURS.index(thing.colour)}
+        assert set(sample.shown[:, 2][mask]) == {KINDS.index(thing.kind)}
+        assert np.array_equal(sample.shown[:, 4:].transpose(0, 2, 3, 1)[mask], clip.normals[mask])
+    assert set(sample.shown[:, 2][clip.instances == 0]) == {-1}
 
 
 def test_a_mask_begins_when_its_expression_becomes_true():
@@ -100,11 +102,12 @@ def test_padding_is_no_object_and_normalises_to_about_zero():
     clip = pad_clip(render_clip(5, frames=2, height=48, width=64), 64)
     batch = samples_to_batch([clip_to_sample(clip, asked) for _ in range(3)])
     assert batch.rgb.shape == (3, 2, 64, 64, 3)
-    assert batch.names.shape == (6, 3, 64, 64)
+    assert batch.shown.shape == (6, 7, 64, 64)
     assert batch.mask.shape == (12, 64, 64)
     assert batch.texts == ["x", "y"] * 3
     assert not batch.mask[:, 48:].any()
-    assert (batch.names[:, :, 48:] == -1).all()
+    assert (batch.shown[:, 1:4, 48:] == -1).all()
+    assert not batch.shown[:, [0, 4, 5, 6], 48:].any()
     assert normalise(batch.rgb[0])[:, :, 48:].abs().max() < 0.02
 
 
@@ -135,10 +138,16 @@ def test_a_mirrored_clip_has_its_words_mirrored():
     assert mirrored.expressions[0].text == "the rightmost cup left of the ball on the right"
     assert np.array_equal(mirrored.rgb[:, :, 0], clip.rgb[:, :, -1])
     assert np.array_equal(mirrored.mask(words), clip.mask(words)[:, :, ::-1])
+    assert np.array_equal(mirrored.normals[:, :, 0], clip.normals[:, :, -1] * np.array([-1, 1, 1]))
     assert mirror(mirrored).expressions == (words,)
 
 
-def test_samples_without_expressions_are_single_frames_and_their_mirror_images():
-    plain = first_samples(12, frames=1, expressions=0)
+def test_samples_without_expressions_are_single_frames_shown_several_times_in_other_ways(monkeypatch):
+    filmed = []
+    stills = World.stills
+    monkeypatch.setattr(World, "stills", lambda *args: filmed.extend(stills(*args)) or filmed[-len(args[1]) :])
+    plain = first_samples(24, frames=1, expressions=0)
     assert all(sample.texts == () and sample.masks.shape == (0, 1, 64, 64) for sample in plain)
-    assert all(sample.rgb.shape == (1, 64, 64, 3) and (sample.names >= 0).any() for sample in plain)
+    assert all(sample.rgb.shape == (1, 64, 64, 3) and (sample.shown[:, 0] > 0).any() for sample in plain)
+    assert len(filmed) - module.BUFFER_FRAMES <= len(plain) / module.SHOWINGS + module.NAMED_FRAMES_AT_ONCE
+    assert len({sample.rgb.tobytes() for sample in plain}) == len(plain)

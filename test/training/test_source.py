@@ -58,7 +58,7 @@ def test_real_batches_depend_on_the_step_alone(write_recipe, tmp_path: Path):
     assert [len(first), len(second)] == [6, 2]
     assert first[0].rgb.shape == (2, 2, 64, 64, 3)
     assert first[0].mask.shape == (4, 64, 64)
-    assert first[0].names.shape == (4, 0, 0, 0)
+    assert first[0].shown.shape == (4, 0, 0, 0)
     assert second[0].rgb.shape == (3, 1, 128, 128, 3)
     for step, workers in ((2, 2), (5, 1), (7, 2)):
         batch = next(made.batches(step, workers))

@@ -1,0 +1,183 @@
+"""Losses on the maps themselves, which are gone after training. Called by `training.objective`.
+
+Without them only colour is learnt from scratch: a mask says too little of why a thing is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from samwise_ros.training.losses import TINY, dice_loss
+from samwise_ros.training.processes import mean_over_processes
+
+MAX_THINGS = 9
+"""Things of a picture are numbered below this; 0 is none."""
+
+BOX, NORMAL = 4, 3
+"""Numbers that a cell says of its thing's box and of its surface."""
+
+USUAL_REACH = 0.2
+"""How far a fresh head takes a box to reach to each side, as a share of the picture's side."""
+
+NORMAL_WEIGHT = 1.5
+
+
+class AuxiliaryHeads(nn.Module):
+    """What cells of maps have to know of what they show, and of what is said. Not part of the model.
+
+    (a) A linear layer says of every cell of the image encoder's maps, before any text has reached them, whether there
+    is a thing, its colour, kind and material, the box around what is seen of it, and how its surface is turned.
+    Afterwards the names would be learnt from the text. Surfaces tell shapes: kinds are learnt several times as fast.
+    (b) The dot product of the text's sentence vector with two of the maps that it has reached has to be the
+    down-sampled mask.
+
+    Args:
+        seen_widths: channels of each map that no text has reached.
+        fused_widths: channels of each map that it has.
+        matched: which of the latter (b) is about.
+        text_width: channels D of the sentence vector.
+        classes: numbers of names of each of N sorts.
+    """
+
+    def __init__(
+        self,
+        seen_widths: Sequence[int],
+        fused_widths: Sequence[int],
+        matched: tuple[int, int],
+        text_width: int,
+        classes: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        self.classes, self._matched = classes, matched
+        self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(classes) + BOX + NORMAL, 1) for width in seen_widths)
+        self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in matched)
+        self.project_map = nn.ModuleList(nn.Conv2d(fused_widths[index], 64, 1) for index in matched)
+
+    def forward(
+        self, seen: Sequence[Tensor], fused: Sequence[Tensor], sentence: Tensor, mask: Tensor, shown: Tensor
+    ) -> Tensor:
+        """Sum both losses.
+
+        Args:
+            seen: (R * T, C_k, h_k, w_k), maps that no text has reached; R divides B.
+            fused: (P * T, C_k, h_k, w_k), P being R where no text has reached these maps either, else B.
+            sentence: (B, D), of B expressions.
+            mask: (B * T, H, W) bool, the described object.
+            shown: (R * T, 1 + N + 3, S, S) int8: of the thing at each pixel its number below MAX_THINGS, 0 for none,
+                its names of N sorts, -1 for none, and its outward normal in any unit. The expressions of a clip follow
+                one another.
+
+        Returns:
+            Scalar.
+        """
+        return self.name_cells(seen, shown) + self._match_text(fused, sentence, mask)
+
+    def name_cells(self, maps: Sequence[Tensor], shown: Tensor) -> Tensor:
+        """Loss (a), the mean over the maps.
+
+        Args:
+            maps: (P, C_k, h_k, w_k).
+            shown: (P, 1 + N + 3, S, S) int8.
+
+        Returns:
+            Scalar.
+        """
+        boxes = thing_boxes(shown[:, 0].long(), MAX_THINGS)
+        losses = [self._name(head(level).float(), shown, boxes) for head, level in zip(self.name, maps, strict=True)]
+        return torch.stack(losses).mean()
+
+    def _name(self, logits: Tensor, shown: Tensor, boxes: Tensor) -> Tensor:
+        step = shown.shape[-1] // logits.shape[-1]
+        # The cell's label is that of the pixel in its middle.
+        labels = shown[:, :, step // 2 :: step, step // 2 :: step]
+        there = labels[:, 0] > 0
+        total = F.binary_cross_entropy_with_logits(logits[:, 0], there.float())
+        known = mean_over_processes(there.sum().float()).clamp(min=TINY)
+        # From here on only the cells of things, one after the other.
+        picture, row, column = torch.nonzero(there, as_tuple=True)
+        said = logits.permute(0, 2, 3, 1)[there]
+        number, *names, x, y, z = labels.permute(1, 0, 2, 3)[:, there]
+        _, *parts, reach, facing = said.split((1, *self.classes, BOX, NORMAL), 1)
+        for part, name in zip(parts, names, strict=True):
+            total = total + F.cross_entropy(part, name.long(), reduction="sum") / known
+        middle = (torch.stack((column, row), 1) * step + step // 2 + 0.5) / shown.shape[-1]
+        total = total + box_loss(reach, middle, boxes[picture, number.long()]).sum() / known
+        turned = F.cosine_similarity(facing, torch.stack((x, y, z), 1).float(), dim=1)
+        return total + NORMAL_WEIGHT * (1 - turned).sum() / known
+
+    def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor) -> Tensor:
+        total = sentence.new_zeros(())
+        frames = len(mask) // len(sentence)
+        for index, project_text, project_map in zip(self._matched, self.project_text, self.project_map, strict=True):
+            text = project_text(sentence).repeat_interleave(frames, 0)
+            level = repeat_clips(project_map(maps[index]), frames, len(mask))
+            logits = torch.einsum("nc,nchw->nhw", text, level).float() / 8.0
+            target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
+            total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
+        return total
+
+
+def thing_boxes(numbers: Tensor, count: int) -> Tensor:
+    """Boxes around what is seen of each thing.
+
+    Args:
+        numbers: (P, H, W) int64, of the thing at each pixel, below `count`.
+        count: N.
+
+    Returns:
+        (P, N, 4): left, top, right, bottom as shares of the picture's sides; of things that are not seen it means
+        nothing.
+    """
+    is_there = F.one_hot(numbers, count).bool()
+    lines = is_there.any(1), is_there.any(2)  # columns and rows of each thing: (P, W or H, N)
+    first, last = [], []
+    for line in lines:
+        size = line.shape[1]
+        place = torch.arange(size, device=line.device)[:, None]
+        first.append(torch.where(line, place, size).amin(1) / size)
+        last.append((torch.where(line, place, -1).amax(1) + 1) / size)
+    return torch.stack((*first, *last), -1)
+
+
+def box_loss(reach_logits: Tensor, middle: Tensor, boxes: Tensor) -> Tensor:
+    """Minus the logarithm of the overlap (IoU) between a box as a point in it tells it and the true one.
+
+    Args:
+        reach_logits: (P, 4), logarithms of how far the box reaches from the point to the left, top, right and bottom,
+            relative to USUAL_REACH.
+        middle: (P, 2), x and y of the point, in the boxes' units.
+        boxes: (P, 4), as `thing_boxes` gives them.
+
+    Returns:
+        (P,), at least 0.
+
+    Source: Yu et al., "UnitBox" (arXiv 1608.01471).
+    """
+    least = 1e-3
+    truth = torch.cat((middle - boxes[:, :2], boxes[:, 2:] - middle), 1).clamp(min=least)
+    reach = USUAL_REACH * reach_logits.clamp(-6, 3).exp()
+    both = torch.minimum(reach, truth)
+    common = (both[:, 0] + both[:, 2]) * (both[:, 1] + both[:, 3])
+    area, true_area = ((box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (reach, truth))
+    return -(common / (area + true_area - common)).clamp(min=least).log()
+
+
+def repeat_clips(values: Tensor, frames: int, count: int) -> Tensor:
+    """Each clip as often as makes so many frames of all clips, one after the other.
+
+    Args:
+        values: (P * T, …).
+        frames: length T of a clip.
+        count: a multiple of P * T.
+
+    Returns:
+        (count, …).
+    """
+    if len(values) == count:
+        return values
+    clips: Tensor = values.unflatten(0, (-1, frames))
+    return clips.repeat_interleave(count // len(values), 0).flatten(0, 1)

@@ -1,0 +1,60 @@
+"""Other views of a picture that has been filmed already, which cost less than filming. Called by `training.samples`."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from samwise_ros.data.synthetic import NORMAL_UNIT, Clip
+from samwise_ros.engine.preprocess import MEAN
+
+SCALES, ASPECTS, TURNS_RAD, SHIFTS = (0.75, 1.3), (0.88, 1.13), (-0.2, 0.2), (-0.15, 0.15)
+"""How much larger, how much wider than high, how far turned, and how far moved as a share of the picture's side."""
+
+GAINS, OFFSETS = (0.85, 1.15), (-9.0, 9.0)
+"""Factor on the light's distance from the middle, and grey levels added."""
+
+
+def vary(clip: Clip, rng: np.random.Generator) -> Clip:
+    """Turn, shift, scale and half of the time mirror a clip, and change its light: what is seen keeps its names.
+
+    Args:
+        clip: of square pictures with normals, of which nothing is said, since places change.
+        rng: decides.
+
+    Returns:
+        The clip, of the same size; where there was no picture it has the colour that normalises to zero.
+    """
+    assert clip.normals is not None
+    side_px = clip.rgb.shape[1]
+    across = rng.choice((-1.0, 1.0))
+    angle, scale = rng.uniform(*TURNS_RAD), math.exp(rng.uniform(*np.log(SCALES)))
+    stretch = math.sqrt(math.exp(rng.uniform(*np.log(ASPECTS))))
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) @ np.diag([across, 1.0])
+    # Where a pixel of the new picture is in the old one.
+    back = turn @ np.diag([1 / stretch, stretch]) / scale
+    middle = (side_px - 1) / 2
+    offset = middle + rng.uniform(*SHIFTS, 2) * side_px - back @ (middle, middle)
+    way = np.concatenate((back, offset[:, None]), 1)
+
+    fill = tuple(round(255 * mean) for mean in MEAN)
+    light = (clip.rgb.astype(np.float32) - 128) * rng.uniform(*GAINS) + 128 + rng.uniform(*OFFSETS)
+    light = light.round().clip(0, 255).astype(np.uint8)
+    pictures = np.stack([_warp(picture, way, cv2.INTER_LINEAR, fill) for picture in light])
+    instances = np.stack([_warp(owners, way, cv2.INTER_NEAREST, (0,)) for owners in clip.instances])
+    # As bytes they are warped like any picture; signs come back with the type.
+    warped = [_warp(normal.view(np.uint8), way, cv2.INTER_NEAREST, (0, 0, 0)) for normal in clip.normals]
+    normals = np.stack(warped).view(np.int8).astype(np.float32)
+    normals[..., :2] = normals[..., :2] @ turn  # the rows are turned back
+    return Clip(pictures, instances, clip.objects, (), normals.round().clip(-NORMAL_UNIT, NORMAL_UNIT).astype(np.int8))
+
+
+def _warp(
+    picture: npt.NDArray[np.uint8], way: npt.NDArray[np.float64], how: int, fill: tuple[int, ...]
+) -> npt.NDArray[np.uint8]:
+    size = (picture.shape[1], picture.shape[0])
+    warped = cv2.warpAffine(picture, way, size, flags=how | cv2.WARP_INVERSE_MAP, borderValue=fill)
+    return np.asarray(warped, np.uint8)

@@ -1,0 +1,100 @@
+"""Losses on the maps themselves, by hand."""
+
+import math
+
+import pytest
+import torch
+
+from samwise_ros.training.auxiliary import MAX_THINGS, NORMAL_WEIGHT, USUAL_REACH, AuxiliaryHeads, box_loss, thing_boxes
+
+
+def nothing_shown(pictures: int, sorts: int) -> torch.Tensor:
+    shown = torch.zeros(pictures, 1 + sorts + 3, 64, 64, dtype=torch.int8)
+    shown[:, 1 : 1 + sorts] = -1
+    return shown
+
+
+def test_auxiliary_labels_are_those_of_each_expressions_clip():
+    torch.manual_seed(0)
+    heads = AuxiliaryHeads((4, 6, 8), (4, 6, 8), (0, 1), 5, (3, 2))
+    # 2 clips of 2 frames with 3 expressions each, maps of 8, 4 and 2 cells a side of pictures of 64 px.
+    maps = [torch.randn(4, width, side, side) for width, side in ((4, 8), (6, 4), (8, 2))]
+    text = torch.randn(6, 5)
+    mask = torch.rand(12, 64, 64) > 0.7
+    number = torch.randint(0, MAX_THINGS, (4, 1, 64, 64))
+    names = torch.cat([torch.randint(0, count, (4, 1, 64, 64)) for count in (3, 2)], 1)
+    normal = torch.randint(-127, 128, (4, 3, 64, 64))
+    shown = torch.cat((number, names.where(number > 0, -1), normal.where(number > 0, 0)), 1).to(torch.int8)
+
+    def repeat(values: torch.Tensor) -> torch.Tensor:
+        return values.unflatten(0, (2, 2)).repeat_interleave(3, 0).flatten(0, 1)
+
+    def loss(fused: list[torch.Tensor], shown: torch.Tensor) -> float:
+        return heads(maps, fused, text, mask, shown).item()
+
+    repeated = [repeat(level) for level in maps]
+    each = heads(repeated, repeated, text, mask, repeat(shown)).item()
+    assert loss(repeated, shown) == pytest.approx(each, abs=1e-5)
+    assert loss(repeated, shown) != pytest.approx(loss(repeated, shown.flip(0)), abs=1e-3)
+    assert loss(maps, shown) == pytest.approx(loss(repeated, shown), abs=1e-5), "maps that no text has reached"
+
+
+def test_the_text_is_compared_with_the_chosen_maps():
+    torch.manual_seed(0)
+    heads = AuxiliaryHeads((4, 4, 6), (4, 4, 6), (1, 2), 5, (3,))
+    maps = [torch.randn(1, width, 8, 8, requires_grad=True) for width in (4, 4, 6)]
+    mask, shown = torch.rand(2, 64, 64) > 0.7, nothing_shown(1, 1)
+    heads(maps, maps, torch.randn(2, 5), mask, shown).backward()
+    grads = [level.grad for level in maps]
+    for level in maps:
+        level.grad = None
+    heads.name_cells(maps, shown).backward()
+    same = [torch.allclose(grad, level.grad) for grad, level in zip(grads, maps, strict=True)]
+    assert same == [True, False, False]
+
+
+def test_cells_are_named_by_the_pixel_in_their_middle():
+    heads = AuxiliaryHeads((4, 4, 4), (4, 4, 4), (0, 1), 5, (3, 2))
+    shown = nothing_shown(1, 2)
+    for head in heads.name:
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    maps = [torch.zeros(1, 4, side, side) for side in (8, 4, 2)]
+    nothing = math.log(2)
+    assert heads.name_cells(maps, shown).item() == pytest.approx(nothing, rel=1e-5), "a picture of nothing"
+    # The middle of a cell of stride 8, and of no other stride; its box is this one pixel.
+    shown[0, :, 12, 20] = torch.tensor([1, 2, 1, 0, 0, 127])
+    middle = torch.tensor([[20.5 / 64, 12.5 / 64]])
+    box = box_loss(torch.zeros(1, 4), middle, torch.tensor([[20.0, 12.0, 21.0, 13.0]]) / 64).item()
+    named = math.log(3) + math.log(2) + box + NORMAL_WEIGHT
+    assert heads.name_cells(maps, shown).item() == pytest.approx(nothing + named / 3, rel=1e-3)
+
+
+def test_a_surface_has_to_be_turned_as_it_is():
+    heads = AuxiliaryHeads((4,), (4,), (0, 0), 5, ())
+    shown = nothing_shown(1, 0)
+    shown[0, :, :, :] = torch.tensor([1, 0, -127, 0])[:, None, None]
+    with torch.no_grad():
+        heads.name[0].weight.zero_()
+        heads.name[0].bias.copy_(torch.tensor([99.0, 0, 0, 0, 0, 0, -3, 0]))
+        right = heads.name_cells([torch.zeros(1, 4, 8, 8)], shown).item()
+        heads.name[0].bias[-2] = 3
+        assert heads.name_cells([torch.zeros(1, 4, 8, 8)], shown).item() == pytest.approx(right + 2 * NORMAL_WEIGHT)
+
+
+def test_boxes_hold_what_is_seen_of_each_thing():
+    numbers = torch.zeros(2, 4, 8, dtype=torch.long)
+    numbers[0, 1, 2] = numbers[0, 2, 5] = 1
+    numbers[1, :, :4] = 2
+    boxes = thing_boxes(numbers, 3)
+    assert boxes.shape == (2, 3, 4)
+    assert boxes[0, 1].tolist() == [2 / 8, 1 / 4, 6 / 8, 3 / 4]
+    assert boxes[1, 2].tolist() == [0, 0, 0.5, 1]
+
+
+def test_a_box_costs_what_it_misses():
+    point, box = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.3, 0.4, 0.6, 0.7]])
+    reach = (torch.tensor([[0.2, 0.1, 0.1, 0.2]]) / USUAL_REACH).log()
+    assert box_loss(reach, point, box).item() == pytest.approx(0, abs=1e-5)
+    twice_as_wide = reach + torch.tensor([[math.log(2), 0, math.log(2), 0]])
+    assert box_loss(twice_as_wide, point, box).item() == pytest.approx(math.log(2), abs=1e-5)

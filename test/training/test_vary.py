@@ -1,0 +1,92 @@
+"""Other views of a filmed picture."""
+
+import numpy as np
+import pytest
+import torch
+
+from samwise_ros.data.synthetic import NORMAL_UNIT, Clip, World
+from samwise_ros.engine.preprocess import normalise
+from samwise_ros.training import vary as module
+from samwise_ros.training.samples import pad_clip
+from samwise_ros.training.vary import vary
+
+
+@pytest.fixture
+def clip() -> Clip:
+    return pad_clip(World(5, height=48, width=64).stills(np.array([0.0]))[0], 64)
+
+
+def test_views_differ_and_repeat(clip: Clip):
+    one, again, other = (vary(clip, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert np.array_equal(one.rgb, again.rgb)
+    assert not np.array_equal(one.rgb, other.rgb)
+    assert one.rgb.shape == clip.rgb.shape
+    assert one.objects == clip.objects
+    assert set(np.unique(one.instances)) <= set(np.unique(clip.instances))
+
+
+def test_normals_stay_where_the_things_are_and_of_one_length(clip: Clip):
+    view = vary(clip, np.random.default_rng(3))
+    there = view.instances > 0
+    assert there.any()
+    length = np.linalg.norm(view.normals.astype(float), axis=-1)
+    assert np.allclose(length[there], NORMAL_UNIT, atol=2)
+    assert not length[~there].any()
+
+
+def fix(monkeypatch: pytest.MonkeyPatch, **ranges: float) -> None:
+    """Let everything be as it was, but for some changes of a fixed size."""
+    for name in ("SCALES", "ASPECTS", "GAINS"):
+        monkeypatch.setattr(module, name, (1.0, 1.0))
+    for name in ("TURNS_RAD", "SHIFTS", "OFFSETS"):
+        monkeypatch.setattr(module, name, (0.0, 0.0))
+    for name, value in ranges.items():
+        monkeypatch.setattr(module, name, (value, value))
+
+
+class Coin:
+    """A generator that always mirrors, or never."""
+
+    def __init__(self, across: float) -> None:
+        self._across = across
+
+    def choice(self, _sides: object) -> float:
+        return self._across
+
+    def uniform(self, low: float, _high: float, size: int | None = None) -> object:
+        return low if size is None else np.full(size, low)
+
+
+def test_nothing_changed_is_the_same_picture(clip: Clip, monkeypatch: pytest.MonkeyPatch):
+    fix(monkeypatch)
+    same = vary(clip, Coin(1.0))
+    for ours, theirs in ((same.rgb, clip.rgb), (same.instances, clip.instances), (same.normals, clip.normals)):
+        assert np.array_equal(ours, theirs)
+
+
+def test_a_mirrored_surface_is_turned_to_the_other_side(clip: Clip, monkeypatch: pytest.MonkeyPatch):
+    fix(monkeypatch)
+    mirrored = vary(clip, Coin(-1.0))
+    assert np.array_equal(mirrored.instances, clip.instances[:, :, ::-1])
+    assert np.array_equal(mirrored.normals, clip.normals[:, :, ::-1] * np.array([-1, 1, 1]))
+
+
+def test_a_turned_surface_is_turned_with_the_picture(monkeypatch: pytest.MonkeyPatch):
+    """A quarter turn: what was to the right is above, and what faced right faces up."""
+    fix(monkeypatch, TURNS_RAD=np.pi / 2)
+    instances = np.zeros((1, 65, 65), np.uint8)
+    instances[0, 30:35, 55:60] = 1
+    normals = np.zeros((1, 65, 65, 3), np.int8)
+    normals[instances > 0] = (NORMAL_UNIT, 0, 0)
+    turned = vary(Clip(np.zeros((1, 65, 65, 3), np.uint8), instances, (), (), normals), Coin(1.0))
+    rows, columns = np.nonzero(turned.instances[0])
+    assert rows.mean() == pytest.approx(64 - 57, abs=1.5)
+    assert columns.mean() == pytest.approx(32, abs=1.5)
+    assert turned.normals[turned.instances > 0].tolist() == [[0, -NORMAL_UNIT, 0]] * len(rows)
+
+
+def test_beside_the_picture_there_is_nothing(clip: Clip, monkeypatch: pytest.MonkeyPatch):
+    fix(monkeypatch, SHIFTS=0.5)
+    moved = vary(clip, Coin(1.0))
+    assert not moved.instances[:, :, 40:].any()
+    assert normalise(torch.from_numpy(moved.rgb))[..., 40:].abs().max() < 0.02
