@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
 from samwise_ros.errors import ConfigError
+from samwise_ros.model.pyramid import ConvPyramid
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import Recipe
 
@@ -58,13 +60,51 @@ def build_optimizers(objective: Objective, recipe: Recipe) -> list[Optimizer]:
     optimizers: list[Optimizer] = [AdamW(with_peaks(for_adamw, rate), rate, betas=(0.9, 0.98), weight_decay=decay)]
     if muon_rate is not None:
         groups_of_muon = with_peaks(for_muon, muon_rate)
-        optimizers.append(Muon(groups_of_muon, muon_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(FlatMuon(groups_of_muon, muon_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
     return optimizers
 
 
+class FlatMuon(Muon):
+    """Muon, to which a convolution is a matrix with a row for each channel that goes out."""
+
+    def __init__(self, groups: list[dict[str, Any]], *args: Any, **options: Any) -> None:
+        with _as_matrices([parameter for group in groups for parameter in group["params"]]):
+            super().__init__(groups, *args, **options)
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move the weights."""
+        with _as_matrices([parameter for group in self.param_groups for parameter in group["params"]]):
+            loss: float | None = super().step(closure)  # type: ignore[no-untyped-call]
+        return loss
+
+
+@contextmanager
+def _as_matrices(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Let parameters and their gradients, of a row for each first index, be matrices for a while."""
+    shapes = [(parameter, parameter.shape) for parameter in parameters]
+
+    def reshape(parameter: nn.Parameter, shape: tuple[int, ...]) -> None:
+        gradient, parameter.grad = parameter.grad, None  # which has to have its parameter's shape at all times
+        parameter.data = parameter.data.reshape(shape)
+        parameter.grad = None if gradient is None else gradient.reshape(shape)
+
+    for parameter, shape in shapes:
+        reshape(parameter, (shape[0], -1))
+    try:
+        yield
+    finally:
+        for parameter, shape in shapes:
+            reshape(parameter, shape)
+
+
 def hidden_matrices(network: nn.Module) -> Iterator[Tensor]:
-    """Yield the weights of linear and attention layers: what Muon is made for. Tables and convolutions are not."""
+    """Yield the weights of linear and attention layers, what Muon is made for, and of a pyramid's convolutions.
+
+    Tables and other convolutions are not among them.
+    """
     for module in network.modules():
+        if isinstance(module, ConvPyramid):
+            yield from (part.weight for part in module.modules() if isinstance(part, nn.Conv2d))
         if isinstance(module, nn.Linear):
             weight: Tensor = module.weight
         elif isinstance(module, nn.MultiheadAttention):

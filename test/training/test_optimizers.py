@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
 
 from samwise_ros.errors import ConfigError
 from samwise_ros.model.build import build_model
 from samwise_ros.training.objective import Objective
-from samwise_ros.training.optimizers import build_optimizers
+from samwise_ros.training.optimizers import FlatMuon, build_optimizers
 from samwise_ros.training.recipe import Recipe, read_recipe
 from samwise_ros.training.source import SyntheticSource
 
@@ -32,7 +34,7 @@ def test_muon_moves_the_matrices_of_hidden_layers_and_adamw_the_rest(model: str,
     recipe = read_recipe(write_recipe(model, learning_rate=1.0e-3, muon_learning_rate=3.0e-3))
     objective = make_objective(recipe)
     optimizers = build_optimizers(objective, recipe)
-    assert [type(optimizer) for optimizer in optimizers] == [AdamW, Muon]
+    assert [type(optimizer) for optimizer in optimizers] == [AdamW, FlatMuon]
     by_adamw, by_muon = peaks(optimizers)
     assert set(by_adamw.values()) == {1e-3}
     assert set(by_muon.values()) == {3e-3}
@@ -43,7 +45,23 @@ def test_muon_moves_the_matrices_of_hidden_layers_and_adamw_the_rest(model: str,
     assert any("text_encoder" in name and name.endswith("query.weight") for name in names)
     assert all(name.endswith("weight") for name in names)
     assert not any("embedding" in name or "heads." in name for name in names)
-    assert all(value.ndim == 2 for value in objective.parameters() if id(value) in by_muon)
+    tables = {name for name in names if objective.get_parameter(name).ndim != 2}
+    assert all(name.startswith("network.pyramid.") for name in tables)
+    assert bool(tables) is (model == "compact")
+
+
+def test_a_convolution_moves_as_the_matrix_of_its_rows():
+    torch.manual_seed(0)
+    weight, gradient = torch.randn(4, 3, 3, 3), torch.randn(4, 3, 3, 3)
+    convolution, matrix = nn.Parameter(weight.clone()), nn.Parameter(weight.flatten(1).clone())
+    optimizers = [FlatMuon([{"params": [convolution]}], 0.1), Muon([matrix], 0.1)]
+    for _ in range(2):
+        convolution.grad, matrix.grad = gradient.clone(), gradient.flatten(1).clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    assert convolution.shape == convolution.grad.shape == weight.shape
+    assert torch.equal(convolution.flatten(1), matrix)
+    assert not torch.equal(convolution, weight)
 
 
 def test_adamw_moves_everything_where_the_recipe_says_nothing_else(write_recipe):
