@@ -31,9 +31,9 @@ class AuxiliaryHeads(nn.Module):
 
     (a) A linear layer says of every cell of the image encoder's maps, before any text has reached them, whether there
     is a thing, its colour, kind and material, the box around what is seen of it, and how its surface is turned.
-    Afterwards the names would be learnt from the text. Surfaces tell shapes: kinds are learnt several times as fast.
+    Afterwards the names would be learnt from the text. Boxes tell things apart from one another, surfaces tell shapes.
     (b) The dot product of the text's sentence vector with two of the maps that it has reached has to be the
-    down-sampled mask.
+    down-sampled mask, and higher on the described thing than on any other one.
 
     Args:
         seen_widths: channels of each map that no text has reached.
@@ -74,7 +74,7 @@ class AuxiliaryHeads(nn.Module):
         Returns:
             Scalar.
         """
-        return self.name_cells(seen, shown) + self._match_text(fused, sentence, mask)
+        return self.name_cells(seen, shown) + self._match_text(fused, sentence, mask, shown[:, 0])
 
     def name_cells(self, maps: Sequence[Tensor], shown: Tensor) -> Tensor:
         """Loss (a), the mean over the maps.
@@ -109,7 +109,7 @@ class AuxiliaryHeads(nn.Module):
         turned = F.cosine_similarity(facing, torch.stack((x, y, z), 1).float(), dim=1)
         return total + NORMAL_WEIGHT * (1 - turned).sum() / known
 
-    def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor) -> Tensor:
+    def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, numbers: Tensor) -> Tensor:
         total = sentence.new_zeros(())
         frames = len(mask) // len(sentence)
         for index, project_text, project_map in zip(self._matched, self.project_text, self.project_map, strict=True):
@@ -118,7 +118,32 @@ class AuxiliaryHeads(nn.Module):
             logits = torch.einsum("nc,nchw->nhw", text, level).float() / 8.0
             target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
             total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
+            step = mask.shape[-1] // logits.shape[-1]
+            middles = (..., slice(step // 2, None, step), slice(step // 2, None, step))
+            cells = repeat_clips(numbers[middles], frames, len(mask)).long()
+            total = total + choice_loss(logits, cells, mask[middles], mask.flatten(1).any(1)).mean()
         return total
+
+
+def choice_loss(logits: Tensor, numbers: Tensor, mask: Tensor, is_there: Tensor) -> Tensor:
+    """Cross-entropy of which thing is meant: the one on whose cells the logits are highest, or none of them.
+
+    Args:
+        logits: (P, h, w) of each cell; that none is meant has 0.
+        numbers: (P, h, w) int64, of the thing in each cell, below MAX_THINGS, 0 for none.
+        mask: (P, h, w) bool, the cells of the described thing.
+        is_there: (P,) bool, whether the described thing is in the picture.
+
+    Returns:
+        (P,), at least 0; 0 where the described thing is in the picture and too small to have a cell.
+    """
+    member = F.one_hot(numbers.flatten(1), MAX_THINGS).to(logits.dtype)
+    size = member.sum(1)
+    of_things = torch.einsum("pc,pcn->pn", logits.flatten(1), member) / size.clamp(min=1)
+    of_things = of_things.masked_fill(size == 0, -torch.inf)
+    of_things = torch.cat((torch.zeros_like(of_things[:, :1]), of_things[:, 1:]), 1)
+    meant = (numbers * mask).flatten(1).amax(1)
+    return F.cross_entropy(of_things, meant.masked_fill(is_there & (meant == 0), -1), ignore_index=-1, reduction="none")
 
 
 def thing_boxes(numbers: Tensor, count: int) -> Tensor:

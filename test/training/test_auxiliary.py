@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from samwise_ros.training.auxiliary import MAX_THINGS, NORMAL_WEIGHT, USUAL_REACH, AuxiliaryHeads, box_loss, thing_boxes
+from samwise_ros.training.auxiliary import (
+    MAX_THINGS,
+    NORMAL_WEIGHT,
+    USUAL_REACH,
+    AuxiliaryHeads,
+    box_loss,
+    choice_loss,
+    thing_boxes,
+)
 
 
 def nothing_shown(pictures: int, sorts: int) -> torch.Tensor:
@@ -98,3 +106,17 @@ def test_a_box_costs_what_it_misses():
     assert box_loss(reach, point, box).item() == pytest.approx(0, abs=1e-5)
     twice_as_wide = reach + torch.tensor([[math.log(2), 0, math.log(2), 0]])
     assert box_loss(twice_as_wide, point, box).item() == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_the_described_thing_has_to_stand_out():
+    numbers = torch.zeros(4, 4, 4, dtype=torch.long)
+    numbers[:, 0, :2], numbers[:, 3, 3] = 1, 2
+    mask = torch.zeros(4, 4, 4, dtype=torch.bool)
+    mask[0, 0, :2] = mask[1, 3, 3] = True
+    logits = torch.zeros(4, 4, 4)
+    logits[:, 0, :2] = torch.tensor([1.0, 3.0])  # 2 on average, 1 on the other thing, and 9 where nothing is
+    logits[:, 3, 3], logits[:, 2] = 1.0, 9.0
+    # Described are thing 1, thing 2, nothing, and something of which no cell shows anything.
+    losses = choice_loss(logits, numbers, mask, torch.tensor([True, True, False, True]))
+    total = math.log(math.exp(2) + math.exp(1) + 1)
+    assert losses.tolist() == pytest.approx([total - 2, total - 1, total, 0], abs=1e-5)
