@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     """Convert, and say what was recognised."""
     import torch
 
-    from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig
+    from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig, preset
     from samwise_ros.errors import ConfigError
     from samwise_ros.model.build import load_network, start_network
     from samwise_ros.model.checkpoint import save_weights, tokenizer_path
@@ -56,5 +56,5 @@ def run(args: argparse.Namespace) -> None:
         shutil.copyfile(args.text_encoder / "tokenizer.json", tokenizer_path(args.output))
     save_weights(network, config.name, args.output)
     parts = REFSAM_PARTS if isinstance(config, RefSamConfig) else OPTIONAL_PARTS
-    lacks = [name for name in parts if not getattr(config, name)]
+    lacks = [name for name in parts if getattr(preset(config.name), name) and not getattr(config, name)]
     print(f"preset {config.name}{' without ' + ', '.join(lacks) if lacks else ''}: written to {args.output}")
