@@ -135,7 +135,7 @@ def test_wrong_recipes(tmp_path, changes: dict[str, object], message: str):
     [
         (
             {"leave_out": ["memory_check"]},
-            "expected a list of some of dense_attention, hierarchical_attention, tracking: take",
+            "expected a list of some of dense_attention, hierarchical_attention, tracking, pyramid: take",
         ),
         (
             {"loss_weights": {"focal": 1.0, "dice": 1.0, "score": 0.1, "cme": 1.0, "auxiliary": 0.0}},
@@ -149,8 +149,8 @@ def test_what_refsam_does_not_have(tmp_path, changes: dict[str, object], message
     assert read_recipe(written(tmp_path, REFSAM, leave_out=["tracking"])).leave_out == ("tracking",)
 
 
-def test_parts_that_learn_slower(tmp_path):
-    assert read_recipe(COMPACT).learning_rate_factors == {}
+def test_parts_that_learn_at_a_rate_of_their_own(tmp_path):
+    assert read_recipe(COMPACT).learning_rate_factors == {"pyramid": 1.6}
     factors = {"sam.mask_decoder": 0.01}
     assert read_recipe(CONFIG / "train_refsam_video.yaml").learning_rate_factors == factors
 
