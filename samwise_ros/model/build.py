@@ -203,7 +203,9 @@ def build_random(
 
 
 def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torch.dtype) -> AnySegmenter:
-    """Bring a network on its device to its precision; on a GPU capture its usual steps, on a CPU keep its memory."""
+    """Bring a network, folded, on its device to its precision; capture a GPU's usual steps, keep a CPU's memory."""
+    if network.pyramid is not None:
+        network.pyramid.fold_batch_norms()
     segmenter = wrap_network(network, tokenizer, mode, dtype)
     if segmenter.device.type == "cpu":
         keep_freed_memory()

@@ -13,6 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import fuse_conv_bn_eval
 
 DEPTHS = (1, 2, 2, 2)
 """Residual blocks at strides 4, 8, 16 and 32."""
@@ -88,6 +89,14 @@ class ConvPyramid(nn.Module):
             For each of them (N, h, w, C), channels last, as a transformer has its maps.
         """
         return [last(maps[level]).permute(0, 2, 3, 1) for last, level in zip(self.hand_over, self._told, strict=True)]
+
+    def fold_batch_norms(self) -> None:
+        """Let each convolution do what the batch norm after it does, in evaluation mode; changed in place, for good."""
+        for row in self.modules():
+            if isinstance(row, nn.Sequential) and len(row) > 1 and isinstance(row[1], nn.BatchNorm2d):
+                for place in range(0, len(row), 3):
+                    row[place] = fuse_conv_bn_eval(row[place], row[place + 1])
+                    row[place + 1] = nn.Identity()
 
 
 class ResidualBlock(nn.Module):

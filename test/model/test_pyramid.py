@@ -78,3 +78,18 @@ def test_half_a_pyramid_is_refused(network: Samwise, tmp_path: Path):
     save_weights(network, "compact", path)
     with pytest.raises(CheckpointError, match=r"4 missing \(pyramid\.hand_over\.0\.bias"):
         load_network(path)
+
+
+@torch.inference_mode()
+def test_folding_changes_no_map():
+    torch.manual_seed(0)
+    pyramid = ConvPyramid(32, ((0, 8), (1, 8)))
+    for _ in range(3):
+        pyramid(2 * torch.randn(4, 3, 64, 64) + 1)  # statistics to be folded in
+    images = torch.randn(2, 3, 64, 64)
+    before = pyramid.eval()(images)
+    pyramid.fold_batch_norms()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in pyramid.modules())
+    for ours, theirs in zip(pyramid(images), before, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4)
+    pyramid.fold_batch_norms()  # has nothing left to do
