@@ -81,6 +81,7 @@ class ModelConfig:
         temporal_attention: whether the adapters have Hierarchical Selective Attention.
         memory_check: whether there is a Conditional Memory Encoder.
         pyramid: whether a convolutional pyramid helps the image backbone.
+        square: whether frames are padded to squares, as the original does, or only to whole patches, which costs less.
 
     `object_score`, `temporal_attention` and `memory_check` are False in the published single-image model; no published
     model lacks `vision_to_text`, which the paper's ablation leaves out, and none has a `pyramid`, as `compact` has. A
@@ -103,6 +104,7 @@ class ModelConfig:
     temporal_attention: bool = True
     memory_check: bool = True
     pyramid: bool = False
+    square: bool = True
 
 
 OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check", "pyramid")
@@ -217,6 +219,7 @@ PRESETS: dict[str, AnyConfig] = {
             adapter_heads=4,
             frozen=(),
             pyramid=True,
+            square=False,
         ),
         ModelConfig(
             name="tiny",

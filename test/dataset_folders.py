@@ -138,6 +138,7 @@ class KnowingSegmenter:
     """
 
     image_side_px = 4 * WIDTH  # so that a cell of the logits is a pixel of the image
+    image_step_px = image_side_px
     device = torch.device("cpu")
     memory_spec = {"nothing": Ring(1)}  # noqa: RUF012
     frames_per_step = 2

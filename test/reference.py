@@ -150,9 +150,7 @@ def _differences(
     switched = torch.tensor([bool(t.switched.any()) for _, t in checks], dtype=torch.bool)
     same_frames = frames.tolist() == expected["cme"][:, 0].long().tolist()
     decisions = expected["cme"][:, 2] > expected["cme"][:, 1]
-    shares = [
-        (high_resolution(network.sam, t.mask_logits)[..., : size[0], : size[1]] > 0).float().mean() for t in tracked
-    ]
+    shares = [(high_resolution(t.mask_logits)[..., : size[0], : size[1]] > 0).float().mean() for t in tracked]
     pairs = {
         "text state": (torch.cat([step.fused.fused.text_state for step in steps]), expected["text_state"]),
         "object score": (torch.cat([t.decoded.score_logits for t in tracked]), expected["object_score_logits"]),

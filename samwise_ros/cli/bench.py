@@ -68,6 +68,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     import torch
 
+    from samwise_ros.engine.preprocess import padded_size
     from samwise_ros.evaluation.speed import measure_rates, measure_speed
     from samwise_ros.model.cost import count_cost
 
@@ -84,14 +85,15 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     )
     dtype = next(network.parameters()).dtype
     rates = measure_rates(segmenter.device, dtype)
-    cost = count_cost(network.config)
+    size = padded_size(height_px, width_px, segmenter.image_side_px, segmenter.image_step_px)
+    cost = count_cost(network.config, size)
     flop = cost.image_flop + args.targets * cost.target_flop
     cuda = segmenter.device.type == "cuda"
     return {
         "model": network.config.name,
         "weights": weights,
         "mode": args.mode,
-        "image_side_px": segmenter.image_side_px,
+        "image": {"width_px": size[1], "height_px": size[0]},
         "device": torch.cuda.get_device_name(segmenter.device) if cuda else "cpu",
         "threads": torch.get_num_threads(),
         "dtype": str(dtype).removeprefix("torch."),
@@ -161,10 +163,11 @@ def _size(text: str) -> tuple[int, int]:
 
 def _table(report: dict[str, Any]) -> str:
     """The report for people."""
-    side, camera = report["image_side_px"], report["camera"]
+    image, camera = report["image"], report["camera"]
     where = report["device"] if report["device"] != "cpu" else f"cpu, {report['threads']} threads"
     lines = [
-        f"{report['model']}, weights {report['weights']}, {side} x {side} px, {report['mode']} mode, "
+        f"{report['model']}, weights {report['weights']}, {image['width_px']} x {image['height_px']} px, "
+        f"{report['mode']} mode, "
         f"{report['dtype']}, {where}, torch {report['torch']}",
         f"camera {camera['width_px']} x {camera['height_px']}, targets {report['targets']}, frames {report['frames']} "
         f"after {report['warmup']}",

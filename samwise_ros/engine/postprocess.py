@@ -26,18 +26,19 @@ def logits_to_camera(logits: Tensor, side_px: int, height_px: int, width_px: int
     """Bring low-resolution logits to the camera's size.
 
     Args:
-        logits: (N, h, w) of the padded square.
-        side_px: side S of the square.
+        logits: (N, h, w) of the network's image.
+        side_px: the image's longer side, S.
         height_px: rows of the camera image.
         width_px: columns of the camera image.
 
     Returns:
-        (N, H, W) float32: upsampled to S, padding cut off, resized, all bilinear.
+        (N, H, W) float32: upsampled to the image, padding cut off, resized, all bilinear.
 
     Source: SAMWISE, mask postprocessing of the reference implementation.
     """
     rows, columns = fitted_size(height_px, width_px, side_px)
-    full = F.interpolate(logits[:, None].float(), (side_px, side_px), mode="bilinear", align_corners=False)
+    image = [size * side_px // max(logits.shape[-2:]) for size in logits.shape[-2:]]
+    full = F.interpolate(logits[:, None].float(), image, mode="bilinear", align_corners=False)
     full = full[..., :rows, :columns]
     if (rows, columns) != (height_px, width_px):
         full = F.interpolate(full, (height_px, width_px), mode="bilinear", align_corners=False)

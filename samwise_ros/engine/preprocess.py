@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -36,6 +37,22 @@ def fitted_size(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
     return max(1, round(height_px * scale)), max(1, round(width_px * scale))
 
 
+def padded_size(height_px: int, width_px: int, side_px: int, step_px: int) -> tuple[int, int]:
+    """Size of the network's image of a frame.
+
+    Args:
+        height_px: rows of the frame.
+        width_px: columns of the frame.
+        side_px: side S of the square into which it is fitted.
+        step_px: divides S; see `Segmenter.image_step_px`.
+
+    Returns:
+        (height, width) in pixels, of which one is S.
+    """
+    rows, columns = (math.ceil(size / step_px) * step_px for size in fitted_size(height_px, width_px, side_px))
+    return rows, columns
+
+
 def normalise(rgb: Tensor) -> Tensor:
     """Scale pixels as the image encoder expects them.
 
@@ -48,18 +65,22 @@ def normalise(rgb: Tensor) -> Tensor:
     return _normalise(rgb.permute(0, 3, 1, 2).float())
 
 
-def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, device: torch.device) -> Tensor:
-    """Fit a camera image into the network's square.
+def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, step_px: int, device: torch.device) -> Tensor:
+    """Fit a camera image into the network's square, or a part of it.
 
     Args:
         rgb: (H, W, 3) uint8; not written to.
         side_px: side S of the square.
+        step_px: see `padded_size`.
         device: where the result lives; the image crosses to it once, as bytes.
 
     Returns:
-        (1, 3, S, S) float32: resized bilinearly with antialiasing, normalised, zero-padded at the bottom and right.
+        (1, 3, h, w) float32 of `padded_size`: resized bilinearly with antialiasing, normalised, zero-padded at the
+        bottom and right.
 
     Source: SAMWISE, input preparation of the reference implementation.
+
+    Differs: pads less than to the square where `step_px` is less than S.
     """
     height_px, width_px = fitted_size(rgb.shape[0], rgb.shape[1], side_px)
     pixels = torch.from_numpy(np.ascontiguousarray(rgb) if rgb.flags.writeable else rgb.copy())
@@ -69,7 +90,8 @@ def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, device: torch.device)
     image = pixels[None].permute(0, 3, 1, 2).float()
     if image.shape[-2:] != (height_px, width_px):
         image = F.interpolate(image, (height_px, width_px), mode="bilinear", align_corners=False, antialias=True)
-    return F.pad(_normalise(image), (0, side_px - width_px, 0, side_px - height_px))
+    rows, columns = padded_size(rgb.shape[0], rgb.shape[1], side_px, step_px)
+    return F.pad(_normalise(image), (0, columns - width_px, 0, rows - height_px))
 
 
 def _normalise(image: Tensor) -> Tensor:

@@ -40,11 +40,12 @@ class Cost:
     target_bytes: int
 
 
-def count_cost(config: AnyConfig) -> Cost:
+def count_cost(config: AnyConfig, size: tuple[int, int] | None = None) -> Cost:
     """Run a step on tensors that have shapes and no values, and count.
 
     Args:
         config: the preset.
+        size: (height, width) of the network's images; None for the whole square.
 
     Returns:
         Its cost. A multiplication with an addition counts as two operations; matrix products, attention and
@@ -53,11 +54,11 @@ def count_cost(config: AnyConfig) -> Cost:
     meta = torch.device("meta")
     network = empty_network(config).eval().to(meta)
     segmenter: Segmenter[Any, Any, Any] = wrap_network(network, Tokenizer(BPE()))
-    side = config.image_side_px
+    height, width = size or (config.image_side_px,) * 2
     with torch.inference_mode():
         ids = torch.zeros(1, TOKENS, dtype=torch.long, device=meta)
         text_flop, text = _count(lambda: network.encode_text(ids))
-        image_flop, image = _count(lambda: segmenter.encode_images(torch.zeros(1, 3, side, side, device=meta)))
+        image_flop, image = _count(lambda: segmenter.encode_images(torch.zeros(1, 3, height, width, device=meta)))
         first = segmenter.decode(segmenter.fuse(image, [text], Past((0,), {})), 0, Past((0,), {}))
         rings = segmenter.memory_spec
         full = {
@@ -66,9 +67,9 @@ def count_cost(config: AnyConfig) -> Cost:
         }
         past = Past((max((ring.frames for ring in rings.values()), default=1),), full)
         target_flop, _ = _count(lambda: segmenter.decode(segmenter.fuse(image, [text], past), 0, past))
-    size = {name: ring.numel() * ring.element_size() for name, ring in full.items()}
-    stream_bytes = sum(size[name] for name, ring in rings.items() if ring.shared)
-    return Cost(image_flop, target_flop, text_flop, stream_bytes, sum(size.values()) - stream_bytes)
+    kept = {name: ring.numel() * ring.element_size() for name, ring in full.items()}
+    stream_bytes = sum(kept[name] for name, ring in rings.items() if ring.shared)
+    return Cost(image_flop, target_flop, text_flop, stream_bytes, sum(kept.values()) - stream_bytes)
 
 
 def _count(call: Callable[[], T]) -> tuple[int, T]:

@@ -111,6 +111,11 @@ class GraphedSegmenter(Generic[ImagesT, TextT, FramesT]):
         return self._plain.image_side_px
 
     @property
+    def image_step_px(self) -> int:
+        """S: what is captured has one shape."""
+        return self.image_side_px
+
+    @property
     def device(self) -> torch.device:
         """Where the weights live."""
         return self._plain.device

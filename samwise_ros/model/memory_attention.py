@@ -6,6 +6,7 @@ can be captured as a graph and run in half precision.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,10 @@ class Rotation:
 
     cos: Tensor
     sin: Tensor
+
+    def crop(self, rows: int, columns: int) -> Rotation:
+        """Of the upper left part of a square."""
+        return Rotation(crop_cells(self.cos, rows, columns), crop_cells(self.sin, rows, columns))
 
     def turn(self, x: Tensor) -> Tensor:
         """Rotate the channel pairs of (N, k*h*w, C), k maps one after the other; computed in float32."""
@@ -56,6 +61,21 @@ class MemoryTables:
     def to(self, dtype: torch.dtype) -> MemoryTables:
         """The same in another precision, but for the rotation."""
         return MemoryTables(self.query_position.to(dtype), self.key_position.to(dtype), self.rotation)
+
+    def crop(self, rows: int, columns: int) -> MemoryTables:
+        """Of the upper left part of a square."""
+        return MemoryTables(
+            query_position=crop_cells(self.query_position, rows, columns),
+            key_position=crop_cells(self.key_position, rows, columns),
+            rotation=self.rotation.crop(rows, columns),
+        )
+
+
+def crop_cells(table: Tensor, rows: int, columns: int) -> Tensor:
+    """The upper left part of what is known of a square's cells: (…, side * side, C) → (…, rows * columns, C)."""
+    side = math.isqrt(table.shape[-2])
+    cells: Tensor = table.unflatten(-2, (side, side))
+    return cells[..., :rows, :columns, :].flatten(-3, -2)
 
 
 def make_memory_tables(sam: Sam2) -> MemoryTables:

@@ -93,10 +93,10 @@ class ConvPyramid(nn.Module):
     def fold_batch_norms(self) -> None:
         """Let each convolution do what the batch norm after it does, in evaluation mode; changed in place, for good."""
         for row in self.modules():
-            if isinstance(row, nn.Sequential) and len(row) > 1 and isinstance(row[1], nn.BatchNorm2d):
-                for place in range(0, len(row), 3):
-                    row[place] = fuse_conv_bn_eval(row[place], row[place + 1])
-                    row[place + 1] = nn.Identity()
+            if isinstance(row, nn.Sequential):
+                for place, (convolution, norm) in enumerate(pairwise(row)):
+                    if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                        row[place], row[place + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
 
 
 class ResidualBlock(nn.Module):

@@ -51,6 +51,11 @@ class RefSamSegmenter:
         return self.network.config.image_side_px
 
     @property
+    def image_step_px(self) -> int:
+        """S: the images are squares."""
+        return self.image_side_px
+
+    @property
     def device(self) -> torch.device:
         """Where the weights live."""
         return next(self.network.parameters()).device

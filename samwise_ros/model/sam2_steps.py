@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from samwise_ros.model.memory_attention import MemoryTables, make_memory_tables
-from samwise_ros.model.sam2_bridge import Sam2
+from samwise_ros.model.memory_attention import MemoryTables, crop_cells, make_memory_tables
+from samwise_ros.model.sam2_bridge import STRIDE, Sam2
 
 NO_OBJECT_LOGIT = -1024.0
 """What SAM 2 writes into every mask logit of a frame in which the object is not in view."""
@@ -82,6 +82,15 @@ class Tables:
     def to(self, dtype: torch.dtype) -> Tables:
         """The same in another precision, but for angles."""
         return Tables(self.patch_position.to(dtype), self.decoder_position.to(dtype), self.memory.to(dtype))
+
+    def crop(self, height_px: int, width_px: int) -> Tables:
+        """The tables of images that are the upper left part of a square: multiples of STRIDE, S at most."""
+        rows, columns = height_px // STRIDE, width_px // STRIDE
+        return Tables(
+            patch_position=self.patch_position[:, : height_px // 4, : width_px // 4],
+            decoder_position=crop_cells(self.decoder_position, rows, columns),
+            memory=self.memory.crop(rows, columns),
+        )
 
 
 def make_tables(sam: Sam2) -> Tables:
@@ -247,17 +256,16 @@ def object_pointer(sam: Sam2, decoded: Decoded) -> Tensor:
     return torch.where(decoded.score_logits > 0, pointer, sam.no_obj_ptr)
 
 
-def high_resolution(sam: Sam2, mask_logits: Tensor) -> Tensor:
-    """Upsample mask logits to the network's image side.
+def high_resolution(mask_logits: Tensor) -> Tensor:
+    """Upsample mask logits to the image's size.
 
     Args:
-        sam: the network.
-        mask_logits: (N, 1, S/4, S/4).
+        mask_logits: (N, 1, h, w).
 
     Returns:
-        (N, 1, S, S) float32.
+        (N, 1, 4 * h, 4 * w) float32.
     """
-    size = (sam.image_size, sam.image_size)
+    size = [4 * cells for cells in mask_logits.shape[-2:]]
     return F.interpolate(mask_logits.float(), size, mode="bilinear", align_corners=False)
 
 

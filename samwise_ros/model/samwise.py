@@ -223,12 +223,12 @@ class Samwise(nn.Module):
 
     def _choose_memory(self, mask_logits: Tensor, check: Check | None) -> tuple[Tensor, Tensor]:
         """Which targets' memory is switched (B,), and the mask logits to remember (B, 1, S, S)."""
-        memory_logits = steps.high_resolution(self.sam, mask_logits)
+        memory_logits = steps.high_resolution(mask_logits)
         if check is None or self.training:
             switched = torch.zeros(mask_logits.shape[0], dtype=torch.bool, device=mask_logits.device)
         else:
             switched = check.due & (check.logits[:, 1] > check.logits[:, 0])
-            other = steps.high_resolution(self.sam, self._hide_absent(check.memoryless))
+            other = steps.high_resolution(self._hide_absent(check.memoryless))
             take = switched[:, None, None, None] & (other > 0)
             memory_logits = torch.where(take, 10 * other, memory_logits)
         return switched, memory_logits

@@ -15,9 +15,9 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows, stack_texts
-from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS
-from samwise_ros.model.sam2_steps import Features
+from samwise_ros.model.fusion import PATCH_PX, EncodedImages, EncodedText, Fused, Windows, stack_texts
+from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS, STRIDE
+from samwise_ros.model.sam2_steps import Features, Tables
 from samwise_ros.model.samwise import CME_WINDOW, Memory, Samwise
 from samwise_ros.model.segmenter import Past, Prediction, Ring
 from samwise_ros.model.text import tokenize
@@ -63,7 +63,9 @@ class SamwiseSegmenter:
     ) -> None:
         with torch.inference_mode():
             # In float32, whatever comes later: half precision cannot tell neighbouring places from one another.
-            self._tables = network.float().make_tables().to(dtype)
+            square = network.float().make_tables().to(dtype)
+        side = network.config.image_side_px
+        self._tables = {(side, side): square}
         self.network = network.to(dtype)
         self.tokenizer = tokenizer
         self.mode = mode
@@ -72,6 +74,11 @@ class SamwiseSegmenter:
     def image_side_px(self) -> int:
         """Side S of the square image that the network sees."""
         return self.network.config.image_side_px
+
+    @property
+    def image_step_px(self) -> int:
+        """S, or what the adapters' patches divide; in `clip` mode frames are handled as published."""
+        return self.image_side_px if self.network.config.square or self.mode == "clip" else PATCH_PX
 
     @property
     def device(self) -> torch.device:
@@ -105,8 +112,9 @@ class SamwiseSegmenter:
 
     @torch.inference_mode()
     def encode_images(self, images: Tensor) -> EncodedImages:
-        """Run all that no text reaches, on normalised images (T, 3, S, S)."""
-        return self.network.encode_images(images[None].to(self._tables.patch_position.dtype), self._tables)
+        """Run all that no text reaches, on normalised images (T, 3, H, W)."""
+        tables = self._tables_of(images.shape[-2], images.shape[-1])
+        return self.network.encode_images(images[None].to(tables.patch_position.dtype), tables)
 
     @torch.inference_mode()
     def fuse(self, images: EncodedImages, texts: Sequence[EncodedText], past: Past) -> FusedFrames:
@@ -144,8 +152,17 @@ class SamwiseSegmenter:
         alone = self.mode == "clip" and len(frames.features) == 1
         if past.tensors and not alone:
             memory = Memory(past.ages, past.tensors["map"], past.tensors["pointer"], past.tensors["switched"])
-        tracked = self.network.track(frames.features[index], frames.fused.text_state, memory, self._tables)
+        features = frames.features[index]
+        tables = self._tables_of(*(STRIDE * cells for cells in features.top.shape[-2:]))
+        tracked = self.network.track(features, frames.fused.text_state, memory, tables)
         remember = {"map": tracked.memory_map, "pointer": tracked.pointer, "switched": tracked.switched}
         if self.mode == "stream":
             remember |= {name: new[:, index] for name, new in zip(ADAPTERS, frames.fused.reduced, strict=True)}
         return Prediction(tracked.mask_logits[:, 0], tracked.decoded.score_logits[:, 0], remember)
+
+    def _tables_of(self, height_px: int, width_px: int) -> Tables:
+        """The tables for images of this size, made at the first of them; there are few sizes."""
+        size = (height_px, width_px)
+        if size not in self._tables:
+            self._tables[size] = self._tables[(self.image_side_px,) * 2].crop(*size)
+        return self._tables[size]

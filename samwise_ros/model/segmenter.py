@@ -51,7 +51,7 @@ class Prediction:
     """N targets in one frame.
 
     Attributes:
-        mask_logits: (N, s, s) of the whole square, > 0 inside a mask; s is a quarter or half of S.
+        mask_logits: (N, h, w) of the whole image, > 0 inside a mask; a quarter or half as large as it.
         score_logits: (N,), > 0 where the object is in view.
         remember: by name of `memory_spec`, (N, …) or (1, …) where shared: what this frame leaves to later ones.
     """
@@ -66,7 +66,11 @@ class Segmenter(Protocol[ImagesT, TextT, FramesT]):
 
     @property
     def image_side_px(self) -> int:
-        """Side S of the square image that the model sees."""
+        """Side S of the square into which a frame is fitted."""
+
+    @property
+    def image_step_px(self) -> int:
+        """Height and width of the images are multiples of this, S at most; S itself where they are squares."""
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +88,7 @@ class Segmenter(Protocol[ImagesT, TextT, FramesT]):
         """All that can be computed of an expression before any image is seen."""
 
     def encode_images(self, images: Tensor) -> ImagesT:
-        """All that can be computed of the T images of a step (T, 3, S, S) without knowing a target."""
+        """All that can be computed of the T images of a step (T, 3, H, W) without knowing a target."""
 
     def fuse(self, images: ImagesT, texts: Sequence[TextT], past: Past) -> FramesT:
         """All that can be computed of T images and N expressions together."""

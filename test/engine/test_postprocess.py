@@ -33,6 +33,13 @@ def test_padding_is_cut_off_before_resizing():
     assert (camera[:, :440] < 0).all()
 
 
+def test_logits_of_a_wide_image():
+    square = torch.full((1, 16, 16), -5.0)
+    square[:, 2:6, 4:12] = 5.0
+    wide, whole = (logits_to_camera(logits, SIDE, 480, 640) for logits in (square[:, :12], square))
+    assert torch.equal(wide, whole)
+
+
 def test_box_centroid_area_and_crop_agree():
     found = result(block(slice(2, 6), slice(4, 12))).objects[0]
     left, top, right, bottom = found.box_xyxy_px

@@ -18,6 +18,7 @@ class CountingSegmenter:
     """Remembers for each target how many frames it has seen, and counts what is asked of it."""
 
     image_side_px = 64
+    image_step_px = image_side_px
     device = torch.device("cpu")
     memory_spec = {"number": Ring(3)}  # noqa: RUF012
     frames_per_step = 1

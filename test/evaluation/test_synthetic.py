@@ -24,6 +24,7 @@ class ConstantSegmenter:
     """Says the same of every pixel."""
 
     image_side_px = 64
+    image_step_px = image_side_px
     device = torch.device("cpu")
     memory_spec = {"nothing": Ring(1)}  # noqa: RUF012
     frames_per_step = 1

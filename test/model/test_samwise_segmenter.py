@@ -21,6 +21,8 @@ from samwise_ros.model.text import tokenize
 from samwise_ros.types import Frame
 
 TEXTS = ("the red ball", "the mug", "the second mug on the left of it")
+SIZES = ((60, 128), (128, 60), (120, 128))
+"""Of a wide camera, a tall one, and one that needs the whole square; rows and columns."""
 
 
 class Recorder(SamwiseSegmenter):
@@ -116,7 +118,7 @@ def plain_stream(network: Samwise, images: Sequence[Tensor], ids: Tensor) -> Ite
 
 
 def images_of(video: Sequence[Frame]) -> list[Tensor]:
-    return [rgb_to_input(frame.rgb, 128, torch.device("cpu")) for frame in video]
+    return [rgb_to_input(frame.rgb, 128, 128, torch.device("cpu")) for frame in video]
 
 
 @torch.inference_mode()
@@ -232,3 +234,51 @@ def test_in_clip_mode_memory_crosses_windows_but_a_single_last_frame_is_on_its_o
 
     assert not torch.allclose(last(video[:10]), last(video[8:10]), atol=1e-3)
     assert torch.equal(last(video[:9]), last(video[8:9]))
+
+
+def test_a_wide_image_is_the_upper_part_of_a_square(segmenter: SamwiseSegmenter):
+    """Nothing is computed for what would be padding, and what has a place keeps it."""
+    square = steps.make_tables(segmenter.network.sam)
+    wide = square.crop(64, 128)
+    assert torch.equal(wide.patch_position, square.patch_position[:, :16])
+    for part, whole in (
+        (wide.decoder_position[0], square.decoder_position[0]),
+        (wide.memory.query_position, square.memory.query_position),
+        (wide.memory.key_position[3], square.memory.key_position[3]),
+        (wide.memory.rotation.sin, square.memory.rotation.sin),
+    ):
+        assert torch.equal(part.reshape(4, 8, -1), whole.reshape(8, 8, -1)[:4])
+    tall = square.crop(128, 64)
+    assert torch.equal(tall.memory.rotation.cos.reshape(8, 4, -1), square.memory.rotation.cos.reshape(8, 8, -1)[:, :4])
+
+
+def test_images_are_as_large_as_the_camera_needs(segmenter: SamwiseSegmenter):
+    recorder = Recorder(segmenter)
+    tracker = Tracker(recorder)
+    tracker.follow(TEXTS[:2])
+    rng = np.random.default_rng(0)
+    wide, tall, square = ([rng.integers(0, 256, (*size, 3), np.uint8) for _ in range(2)] for size in SIZES)
+    for image in (*wide, *tall, *square):
+        (found, _) = tracker.step(Frame(image)).objects
+        assert found.mask.ndim == 2
+    shapes = [tuple(prediction.mask_logits.shape) for prediction in recorder.predictions]
+    assert shapes == [(2, 16, 32)] * 2 + [(2, 32, 16)] * 2 + [(2, 32, 32)] * 2
+
+
+def test_another_camera_shape_starts_without_memory(segmenter: SamwiseSegmenter):
+    rng = np.random.default_rng(0)
+    wide, tall = (Frame(rng.integers(0, 256, (*size, 3), np.uint8)) for size in SIZES[:2])
+    changed, fresh = Recorder(segmenter), Recorder(segmenter)
+    for recorder, frames in ((changed, (wide, wide, tall)), (fresh, (tall,))):
+        tracker = Tracker(recorder)
+        tracker.follow(TEXTS[:1])
+        for frame in frames:
+            tracker.step(frame)
+    assert torch.equal(changed.predictions[-1].mask_logits, fresh.predictions[-1].mask_logits)
+
+
+def test_as_published_images_are_squares(network: Samwise, tokenizer: Tokenizer, segmenter: SamwiseSegmenter):
+    assert segmenter.image_step_px == 64
+    assert SamwiseSegmenter(network, tokenizer, "clip").image_step_px == 128
+    published = Samwise(replace(network.config, square=True)).eval()
+    assert SamwiseSegmenter(published, tokenizer).image_step_px == 128
