@@ -151,7 +151,7 @@ class Samwise(nn.Module):
         """Recognise what there is, without a word: with the pyramid, or where there is none with the backbone alone.
 
         Args:
-            images: (P, 3, S, S) normalised.
+            images: (P, 3, H, W) normalised.
 
         Returns:
             The pyramid's maps of strides 4, 8, 16 and 32, or the backbone's of strides 8, 16 and 32: (P, C_k, h_k,
@@ -159,7 +159,8 @@ class Samwise(nn.Module):
         """
         if self.pyramid is not None:
             return list(self.pyramid(images))
-        patches = steps.embed_patches(self.sam, self.make_tables(), images)
+        tables = self.make_tables().crop(images.shape[-2], images.shape[-1])
+        patches = steps.embed_patches(self.sam, tables, images)
         return self.see_further(steps.run_stage(self.sam, 1, steps.run_stage(self.sam, 0, patches)))
 
     def see_further(self, stage1: Tensor) -> list[Tensor]:
@@ -237,7 +238,7 @@ class Samwise(nn.Module):
         """Run whole clips from their first frame, all T frames in one window.
 
         Args:
-            images: (R, T, 3, S, S) normalised.
+            images: (R, T, 3, H, W) normalised; H and W are S or less, multiples of 64.
             ids: (B, L) int64 token ids, padded with `PAD_ID`; R divides B, and B / R expressions after one another are
                 about the same clip.
 
@@ -245,7 +246,7 @@ class Samwise(nn.Module):
             T frames of predictions. In training mode masks are not hidden by the object score and the memory is
             never switched, as in the reference.
         """
-        tables = self.make_tables()
+        tables = self.make_tables().crop(images.shape[-2], images.shape[-1])
         encoded, seen = self._encode_images(images, tables)
         fused = self.fuse(encoded.repeat(len(ids) // len(images)), self.encode_text(ids))
         tracked: list[Tracked] = []

@@ -67,7 +67,7 @@ class AuxiliaryHeads(nn.Module):
             fused: (P * T, C_k, h_k, w_k), P being R where no text has reached these maps either, else B.
             sentence: (B, D), of B expressions.
             mask: (B * T, H, W) bool, the described object.
-            shown: (R * T, 1 + N + 3, S, S) int8: of the thing at each pixel its number below MAX_THINGS, 0 for none,
+            shown: (R * T, 1 + N + 3, H, W) int8: of the thing at each pixel its number below MAX_THINGS, 0 for none,
                 its names of N sorts, -1 for none, and its outward normal in any unit. The expressions of a clip follow
                 one another.
 
@@ -81,7 +81,7 @@ class AuxiliaryHeads(nn.Module):
 
         Args:
             maps: (P, C_k, h_k, w_k).
-            shown: (P, 1 + N + 3, S, S) int8.
+            shown: (P, 1 + N + 3, H, W) int8.
 
         Returns:
             Scalar.
@@ -104,7 +104,8 @@ class AuxiliaryHeads(nn.Module):
         _, *parts, reach, facing = said.split((1, *self.classes, BOX, NORMAL), 1)
         for part, name in zip(parts, names, strict=True):
             total = total + F.cross_entropy(part, name.long(), reduction="sum") / known
-        middle = (torch.stack((column, row), 1) * step + step // 2 + 0.5) / shown.shape[-1]
+        size = torch.tensor(shown.shape[:-3:-1], device=shown.device)
+        middle = (torch.stack((column, row), 1) * step + step // 2 + 0.5) / size
         total = total + box_loss(reach, middle, boxes[picture, number.long()]).sum() / known
         turned = F.cosine_similarity(facing, torch.stack((x, y, z), 1).float(), dim=1)
         return total + NORMAL_WEIGHT * (1 - turned).sum() / known

@@ -125,7 +125,8 @@ class DescribedSamples(Dataset[Sample]):
             if rng.random() < 0.5:
                 rgb, instances, text = rgb[:, :, ::-1], instances[:, :, ::-1], swap_sides(text)
         padded = pad_clip(Clip(rgb, instances, (), ()), self._side_px)
-        return Sample(padded.rgb, padded.instances[None] > 0, np.zeros((self._frames, 0, 0, 0), np.int8), (text,))
+        nothing = np.zeros((self._frames, 0, 0, 0), np.int8)
+        return Sample(padded.rgb, padded.instances[None] > 0, nothing, (text,), size)
 
 
 def read_split(split: Split) -> list[DescribedClip[Truth]]:

@@ -112,17 +112,16 @@ def cme_labels(logits: Tensor, memoryless_logits: Tensor, memoryless_score_logit
     return labels.masked_fill(ignore, -1)
 
 
-def cme_loss(frames: Sequence[Tracked], side_px: int) -> Tensor:
+def cme_loss(frames: Sequence[Tracked], size: tuple[int, int]) -> Tensor:
     """Cross-entropy of the Conditional Memory Encoder's decisions, class weights 1 and 2.
 
     Args:
         frames: those on which the Conditional Memory Encoder ran; at least one.
-        side_px: side of the image; masks are compared at this size.
+        size: (rows, columns) of the image; masks are compared at this size.
 
     Returns:
         Scalar, the weighted mean over all decisions of all processes; 0 where every one is to be ignored.
     """
-    size = (side_px, side_px)
     logits, labels = [], []
     for tracked in frames:
         assert tracked.check is not None

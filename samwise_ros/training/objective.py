@@ -42,10 +42,10 @@ class Objective(nn.Module):
         """Run B clips and compare with the truth.
 
         Args:
-            images: (R, T, 3, S, S) normalised; R divides B, and each clip's expressions follow one another.
+            images: (R, T, 3, H, W) normalised; R divides B, and each clip's expressions follow one another.
             ids: (B, L) int64 token ids.
-            mask: (B * T, S, S) bool.
-            shown: (R * T, 1 + N + 3, S, S) int8, see `AuxiliaryHeads`.
+            mask: (B * T, H, W) bool.
+            shown: (R * T, 1 + N + 3, H, W) int8, see `AuxiliaryHeads`.
 
         Returns:
             Scalars by name, without their weights.
@@ -75,7 +75,7 @@ class Objective(nn.Module):
             losses["score"] = score_loss(scores, mask)
         checked = [frame for frame in frames if frame.check is not None]
         if self._weights["cme"] and checked:
-            losses["cme"] = cme_loss(checked, mask.shape[-1])
+            losses["cme"] = cme_loss(checked, (mask.shape[-2], mask.shape[-1]))
         if self.heads is not None:
             seen = clip.seen or network.see_further(clip.images.stage1.flatten(0, 1))
             fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]

@@ -5,9 +5,11 @@ Several moments of each world are filmed at once, which is faster; a shuffle buf
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +66,14 @@ class Sample:
             indices into COLOURS, KINDS and SURFACES, -1 for none; and its normal as `Clip` has it. (T, 0, 0, 0) where
             nobody knows, as in real data sets.
         texts: the expressions.
+        size_px: (rows, columns) of the picture; the rest is padding.
     """
 
     rgb: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.bool_]
     shown: npt.NDArray[np.int8]
     texts: tuple[str, ...]
+    size_px: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,9 @@ class Batch:
     """R samples as tensors; B = R K expressions, those of a clip one after the other.
 
     Attributes:
-        rgb: (R, T, S, S, 3) uint8.
-        mask: (B * T, S, S) bool.
-        shown: (R * T, 7, S, S) int8, see `Sample`.
+        rgb: (R, T, H, W, 3) uint8; H and W are S, or less where no picture needs them.
+        mask: (B * T, H, W) bool.
+        shown: (R * T, 7, H, W) int8, see `Sample`.
         texts: B expressions.
     """
 
@@ -129,12 +133,18 @@ class SyntheticSamples(IterableDataset[Sample]):
                     continue
                 if not self._expressions:
                     for _ in range(SHOWINGS - 1):
-                        clip, _said = buffer[int(rng.integers(len(buffer)))]
-                        yield clip_to_sample(vary(clip, rng), [])
+                        yield self._to_sample(*buffer[int(rng.integers(len(buffer)))], rng)
                 place = int(rng.integers(len(buffer)))
-                (clip, said), buffer[place] = buffer[place], filmed
-                yield clip_to_sample(clip if said else vary(clip, rng), said)
+                drawn, buffer[place] = buffer[place], filmed
+                yield self._to_sample(*drawn, rng)
             seed += step
+
+    def _to_sample(self, clip: Clip, said: list[Expression], rng: np.random.Generator) -> Sample:
+        padded = pad_clip(clip, self._side_px)
+        if not said:
+            return clip_to_sample(vary(padded, rng), [])
+        height_px, width_px = clip.instances.shape[1:]
+        return clip_to_sample(padded, said, (height_px, width_px))
 
     def _film(self, seed: int, rng: np.random.Generator) -> Iterator[tuple[Clip, list[Expression]]]:
         """Clips of one world, and what is asked of them."""
@@ -150,12 +160,12 @@ class SyntheticSamples(IterableDataset[Sample]):
         )
         if not self._expressions:
             for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
-                yield pad_clip(clip, self._side_px), []
+                yield clip, []
             return
         stride = int(rng.integers(STRIDES[0], STRIDES[1] + 1))
         starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
         for clip in world.clips(starts, self._frames, stride):
-            clip = pad_clip(mirror(clip) if rng.random() < 0.5 else clip, self._side_px)
+            clip = mirror(clip) if rng.random() < 0.5 else clip
             drawn = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
             if len(drawn) == self._expressions:
                 yield clip, drawn
@@ -226,9 +236,10 @@ def pad_clip(clip: Clip, side_px: int) -> Clip:
     return replace(clip, rgb=rgb, instances=np.pad(clip.instances, pad), normals=normals)
 
 
-def clip_to_sample(clip: Clip, expressions: list[Expression]) -> Sample:
-    """Ask some expressions of a clip whose normals are known."""
+def clip_to_sample(clip: Clip, expressions: list[Expression], size_px: tuple[int, int] | None = None) -> Sample:
+    """Ask some expressions of a clip whose normals are known; `size_px` is (rows, columns) before it was padded."""
     assert clip.normals is not None
+    _, height_px, width_px = clip.instances.shape
     masks = [clip.mask(expression) for expression in expressions]
     named = [
         (thing.index, COLOURS.index(thing.colour), KINDS.index(thing.kind), _surface(thing)) for thing in clip.objects
@@ -239,19 +250,22 @@ def clip_to_sample(clip: Clip, expressions: list[Expression]) -> Sample:
         masks=np.array(masks, bool).reshape(len(masks), *clip.instances.shape),
         shown=np.concatenate((names, clip.normals), -1).transpose(0, 3, 1, 2),
         texts=tuple(expression.text for expression in expressions),
+        size_px=size_px or (height_px, width_px),
     )
 
 
-def samples_to_batch(samples: list[Sample]) -> Batch:
-    """Stack samples of one size and length."""
+def samples_to_batch(samples: list[Sample], step_px: int) -> Batch:
+    """Stack samples of one side and length, without what is padding in all of them, but for multiples of `step_px`."""
+    sizes = zip(*(sample.size_px for sample in samples), strict=True)
+    rows, columns = (math.ceil(max(size) / step_px) * step_px for size in sizes)
 
-    def stack(name: str) -> Tensor:
-        return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
+    def stack(arrays: list[npt.NDArray[Any]]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays))
 
     return Batch(
-        rgb=stack("rgb"),
-        mask=stack("masks").flatten(0, 2),
-        shown=stack("shown").flatten(0, 1),
+        rgb=stack([sample.rgb[:, :rows, :columns] for sample in samples]),
+        mask=stack([sample.masks[..., :rows, :columns] for sample in samples]).flatten(0, 2),
+        shown=stack([sample.shown[..., :rows, :columns] for sample in samples]).flatten(0, 1),
         texts=[text for sample in samples for text in sample.texts],
     )
 

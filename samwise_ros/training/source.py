@@ -6,6 +6,7 @@ The loop knows `Source` alone, so that another kind of data is another class her
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from samwise_ros.config import ModelConfig, preset
 from samwise_ros.data import refcoco
 from samwise_ros.data.described import read_frame
 from samwise_ros.data.synthetic import render_clip
@@ -27,10 +29,11 @@ from samwise_ros.errors import ConfigError, DatasetError
 from samwise_ros.evaluation.described import evaluate_jf
 from samwise_ros.evaluation.refcoco import evaluate_refcoco
 from samwise_ros.evaluation.synthetic import evaluate_clips, one_per_kind, summarise
+from samwise_ros.model.fusion import PATCH_PX
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.training.described import WHOLE_VIDEO, DescribedSamples, last_videos, read_split
 from samwise_ros.training.interrupts import ignore_interrupt
-from samwise_ros.training.recipe import Recipe, Splits, Worlds
+from samwise_ros.training.recipe import Recipe, Splits, Stage, Worlds
 from samwise_ros.training.samples import SURFACES, Batch, SyntheticSamples, samples_to_batch
 from samwise_ros.types import Frame
 
@@ -134,7 +137,7 @@ class SyntheticSource:
         loader = DataLoader(
             samples,
             batch_size=stage.batch,
-            collate_fn=samples_to_batch,
+            collate_fn=partial(samples_to_batch, step_px=_step_px(self._recipe, stage)),
             num_workers=workers,
             prefetch_factor=4,
             worker_init_fn=ignore_interrupt,
@@ -205,7 +208,7 @@ class DescribedSource:
             samples,
             sampler=range(done * stage.batch, stage.steps * stage.batch),
             batch_size=stage.batch,
-            collate_fn=samples_to_batch,
+            collate_fn=partial(samples_to_batch, step_px=_step_px(self._recipe, stage)),
             num_workers=workers,
             worker_init_fn=ignore_interrupt,
             generator=torch.Generator(),  # not the training's, which a resumed run would draw from once more
@@ -271,3 +274,9 @@ def save_rows(rows: Sequence[npt.NDArray[np.uint8]], path: Path) -> None:
     picture = np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path)
+
+
+def _step_px(recipe: Recipe, stage: Stage) -> int:
+    """What the pictures' sides are multiples of, as where the model is at work; see `Segmenter.image_step_px`."""
+    config = preset(recipe.model)
+    return PATCH_PX if isinstance(config, ModelConfig) and not config.square else stage.side_px

@@ -61,20 +61,22 @@ def test_the_text_is_compared_with_the_chosen_maps():
     assert same == [True, False, False]
 
 
-def test_cells_are_named_by_the_pixel_in_their_middle():
+@pytest.mark.parametrize("rows", [64, 32])
+def test_cells_are_named_by_the_pixel_in_their_middle(rows: int):
     heads = AuxiliaryHeads((4, 4, 4), (4, 4, 4), (0, 1), 5, (3, 2))
-    shown = nothing_shown(1, 2)
+    shown = nothing_shown(1, 2)[:, :, :rows]
     for head in heads.name:
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
-    maps = [torch.zeros(1, 4, side, side) for side in (8, 4, 2)]
+    maps = [torch.zeros(1, 4, rows // stride, 64 // stride) for stride in (8, 16, 32)]
     nothing = math.log(2)
     assert heads.name_cells(maps, shown).item() == pytest.approx(nothing, rel=1e-5), "a picture of nothing"
     # The middle of a cell of stride 8, and of no other stride; its box is this one pixel.
     shown[0, :, 12, 20] = torch.tensor([1, 2, 1, 0, 0, 127])
-    middle = torch.tensor([[20.5 / 64, 12.5 / 64]])
-    box = box_loss(torch.zeros(1, 4), middle, torch.tensor([[20.0, 12.0, 21.0, 13.0]]) / 64).item()
-    named = math.log(3) + math.log(2) + box + NORMAL_WEIGHT
+    middle = torch.tensor([[20.5 / 64, 12.5 / rows]])
+    box = torch.tensor([[20.0 / 64, 12.0 / rows, 21.0 / 64, 13.0 / rows]])
+    missed = box_loss(torch.zeros(1, 4), middle, box).item()
+    named = math.log(3) + math.log(2) + missed + NORMAL_WEIGHT
     assert heads.name_cells(maps, shown).item() == pytest.approx(nothing + named / 3, rel=1e-3)
 
 

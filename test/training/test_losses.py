@@ -93,6 +93,6 @@ def test_decisions_are_weighed_together():
     same, another = checked_frame((0, 10), 1.0, (2.0, 0.0)), checked_frame((10, 20), 1.0, (2.0, 0.0))
     ignored = checked_frame((10, 20), -1.0, (9.0, 0.0))
     right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
-    assert cme_loss([same, another, ignored], 20).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
-    assert cme_loss([another], 20).item() == pytest.approx(wrong, rel=1e-5)
-    assert cme_loss([ignored], 20).item() == 0
+    assert cme_loss([same, another, ignored], (20, 20)).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
+    assert cme_loss([another], (20, 20)).item() == pytest.approx(wrong, rel=1e-5)
+    assert cme_loss([ignored], (20, 20)).item() == 0

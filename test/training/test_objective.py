@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from samwise_ros.model.refsam import RefSam
 from samwise_ros.training.auxiliary import AuxiliaryHeads
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES
-from samwise_ros.training.samples import Batch, clip_to_sample, samples_to_batch
+from samwise_ros.training.samples import Batch, clip_to_sample, pad_clip, samples_to_batch
 from samwise_ros.training.source import SyntheticSource
 
 EXPRESSIONS, FRAMES = 3, 6
@@ -35,7 +36,7 @@ def batch() -> Batch:
         clip = render_clip(seed, frames=FRAMES, height=64, width=64)
         by_thing = {expression.object_index: expression for expression in clip.expressions}
         samples.append(clip_to_sample(clip, list(by_thing.values())[:EXPRESSIONS]))
-    batch = samples_to_batch(samples)
+    batch = samples_to_batch(samples, 64)
     assert len(batch.texts) == 2 * EXPRESSIONS
     return batch
 
@@ -85,7 +86,7 @@ def test_without_expressions_the_backbone_alone_learns_to_name(model: str, parts
     network.set_image_side(64)
     objective = Objective(network, dict.fromkeys(LOSSES, 1.0), SyntheticSource.classes).train()
     clips = [render_clip(seed, frames=1, height=64, width=64) for seed in (2, 5)]
-    batch = samples_to_batch([clip_to_sample(clip, []) for clip in clips])
+    batch = samples_to_batch([clip_to_sample(clip, []) for clip in clips], 64)
     assert batch.mask.shape == (0, 64, 64)
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
     losses = objective(images, torch.zeros(0), batch.mask, batch.shown)
@@ -126,3 +127,19 @@ def test_a_frame_of_refsam_counts_alone(batch: Batch):
     mask[0] = True
     dice = objective(images, ids, mask, batch.shown[:FRAMES])["dice"].item()
     assert dice == pytest.approx(1 / FRAMES, abs=1e-3)
+
+
+def test_wide_pictures_are_learnt_from(batch: Batch):
+    """Half the rows: all losses, no memory, map or name of which is of a square."""
+    torch.manual_seed(0)
+    network = build_model("compact")
+    network.set_image_side(128)
+    clip = render_clip(2, frames=FRAMES, height=60, width=128)
+    samples = [clip_to_sample(pad_clip(clip, 128), list(clip.expressions)[:2], (60, 128))]
+    wide = samples_to_batch(samples, 64)
+    assert wide.rgb.shape == (1, FRAMES, 64, 128, 3)
+    objective = Objective(network, dict.fromkeys(LOSSES, 1.0), SyntheticSource.classes)
+    losses, gradient = run(objective, wide, torch.randint(4, 2000, (2, 7)))
+    assert losses.keys() == set(LOSSES)
+    assert all(math.isfinite(loss) for loss in losses.values())
+    assert gradient.abs().max() > 0

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from samwise_ros.data.expressions import Expression
-from samwise_ros.data.synthetic import World, render_clip
+from samwise_ros.data.synthetic import Clip, World, render_clip
 from samwise_ros.data.vocabulary import COLOURS, EXPRESSION_KINDS, KINDS
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.training import samples as module
 from samwise_ros.training.samples import (
+    Sample,
     SyntheticSamples,
     clip_to_sample,
     draw_expressions,
@@ -100,7 +101,7 @@ def test_in_an_eventful_clip_something_happens(monkeypatch):
 def test_padding_is_no_object_and_normalises_to_about_zero():
     asked = [Expression("x", "place", 1), Expression("y", "place", 2)]
     clip = pad_clip(render_clip(5, frames=2, height=48, width=64), 64)
-    batch = samples_to_batch([clip_to_sample(clip, asked) for _ in range(3)])
+    batch = samples_to_batch([clip_to_sample(clip, asked) for _ in range(3)], 64)
     assert batch.rgb.shape == (3, 2, 64, 64, 3)
     assert batch.shown.shape == (6, 7, 64, 64)
     assert batch.mask.shape == (12, 64, 64)
@@ -111,11 +112,29 @@ def test_padding_is_no_object_and_normalises_to_about_zero():
     assert normalise(batch.rgb[0])[:, :, 48:].abs().max() < 0.02
 
 
+def test_what_is_padding_in_all_clips_is_left_out():
+    wide, tall = (render_clip(5, frames=2, height=height, width=width) for height, width in ((48, 64), (64, 48)))
+    asked = [Expression("x", "place", 1)]
+
+    def samples(*clips: Clip) -> list[Sample]:
+        return [clip_to_sample(pad_clip(clip, 64), asked, clip.instances.shape[1:]) for clip in clips]
+
+    batch = samples_to_batch(samples(wide, wide), 32)
+    assert batch.rgb.shape == (2, 2, 64, 64, 3), "48 rows are more than 32"
+    batch = samples_to_batch(samples(wide, wide), 16)
+    assert batch.rgb.shape == (2, 2, 48, 64, 3)
+    assert batch.mask.shape == (4, 48, 64)
+    assert batch.shown.shape == (4, 7, 48, 64)
+    assert np.array_equal(batch.rgb[0].numpy(), wide.rgb)
+    assert np.array_equal(batch.mask[:2].numpy(), wide.instances == 1)
+    assert samples_to_batch(samples(wide, tall), 16).rgb.shape == (2, 2, 64, 64, 3)
+
+
 def test_rows_of_a_batch_are_clip_by_clip_expression_by_expression_frame_by_frame():
     clip = render_clip(5, frames=2, height=64, width=64)
     asked = [Expression(f"{index}", "place", index) for index in (1, 2)]
     mirrored = mirror(clip)
-    batch = samples_to_batch([clip_to_sample(clip, asked), clip_to_sample(mirrored, asked)])
+    batch = samples_to_batch([clip_to_sample(clip, asked), clip_to_sample(mirrored, asked)], 16)
     expected = [one.mask(expression)[t] for one in (clip, mirrored) for expression in asked for t in range(2)]
     assert np.array_equal(batch.mask.numpy(), np.stack(expected))
 
