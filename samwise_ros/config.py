@@ -175,10 +175,8 @@ class RefSamConfig:
         dense_attention: whether the words reach the final image embedding before the mask decoder.
         hierarchical_attention: whether they reach the maps of the earlier global blocks.
         tracking: whether there is an Implicit Tracking Module; without it each frame stands alone.
-        pyramid: whether a convolutional pyramid helps the image encoder.
 
-    The paper's ablation leaves out `dense_attention`, `hierarchical_attention` and `tracking`; of the presets only
-    `refsam_compact` has a `pyramid`. A weights file says by its keys what it has.
+    The paper's ablation leaves out the last three. A weights file says by its keys what it has.
     """
 
     name: str
@@ -191,10 +189,9 @@ class RefSamConfig:
     dense_attention: bool = True
     hierarchical_attention: bool = True
     tracking: bool = True
-    pyramid: bool = False
 
 
-REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking", "pyramid")
+REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking")
 """Fields of RefSamConfig that say whether a network has a part."""
 
 _SMALL_TEXT = TextConfig(vocab_size=2048, width=128, layers=4, heads=4, ffn=512, cuts=(1, 2, 3, 4), max_tokens=64)
@@ -251,7 +248,6 @@ PRESETS: dict[str, AnyConfig] = {
             width=64,
             decoder_ffn=256,
             frozen=(),
-            pyramid=True,
         ),
         RefSamConfig("refsam_b", 1024, VitConfig(width=768, layers=12, heads=12, global_blocks=(2, 5, 8, 11))),
         RefSamConfig("refsam_l", 1024, VitConfig(width=1024, layers=24, heads=16, global_blocks=(5, 11, 17, 23))),

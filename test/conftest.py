@@ -54,8 +54,6 @@ def refsam() -> RefSam:
         for name, value in network.named_parameters():
             if "rel_pos" in name or "pos_embed" in name or (name.startswith("adapters") and ".2." in name):
                 value.normal_(0, 0.3)
-            elif "hand_over" in name:
-                value.normal_(0, 0.05)
             elif name.startswith("sam.") and value.ndim > 1:
                 value.normal_(0, 1.5 * value[0].numel() ** -0.5)
     return network.eval().requires_grad_(False)

@@ -111,7 +111,7 @@ def stack_texts(texts: Sequence[EncodedText], length: int | None = None) -> Enco
 
 
 def encode_images(
-    sam: Sam2, tables: Tables, adapters: nn.ModuleList, images: Tensor, hints: Sequence[Tensor] = ()
+    sam: Sam2, tables: Tables, adapters: nn.ModuleList, images: Tensor, hints: tuple[Tensor, Tensor] | None = None
 ) -> EncodedImages:
     """Run all that does not depend on any text.
 
@@ -120,17 +120,17 @@ def encode_images(
         tables: of the image's size.
         adapters: the three adapters.
         images: (R, T, 3, S, S) normalised.
-        hints: what a pyramid adds to the two maps, (R * T, S/4, S/4, C1) and (R * T, S/8, S/8, C2); none without one.
+        hints: what a pyramid adds to the maps, (R * T, S/4, S/4, C1) and (R * T, S/8, S/8, C2); None without one.
 
     Returns:
         The first two stages' maps.
     """
     clips = images.shape[:2]
     stage0 = run_stage(sam, 0, embed_patches(sam, tables, images.flatten(0, 1)))
-    if hints:
+    if hints is not None:
         stage0 = stage0 + hints[0]
     stage1 = run_stage(sam, 1, stage0)
-    if hints:
+    if hints is not None:
         stage1 = stage1 + hints[1]
     reduced = _adapter(adapters, 0).reduce(stage1)
     return EncodedImages(stage0.unflatten(0, clips), stage1.unflatten(0, clips), reduced.unflatten(0, clips))

@@ -1,8 +1,8 @@
-"""A small convolutional pyramid that recognises things before any text is read, for the compact presets.
+"""A small convolutional pyramid that recognises things before any text is read. Called by `model.samwise`.
 
-Called by `model.samwise` and `model.refsam`. Their transformers learn to tell shapes apart from a great many pictures,
-which SAM's weights bring and the compact presets never see. Convolutions learn the same from far fewer (docs/log.md),
-once per frame however many targets there are, and hand what they know to maps of the transformer.
+Hiera learns to tell shapes apart from a great many pictures, which SAM 2's weights bring and `compact` never sees.
+Convolutions learn the same from far fewer (docs/log.md), once per frame however many targets there are, and hand what
+they know to the backbone's first two maps.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ DEPTHS = (1, 2, 2, 2)
 """Residual blocks at strides 4, 8, 16 and 32."""
 
 WIDTHS = (1, 2, 4, 6)
-"""Channels there, as multiples of those at stride 4."""
+"""Channels there, as multiples of the backbone's width."""
 
 
 def pyramid_widths(width: int) -> tuple[int, ...]:
-    """Channels of a pyramid's four maps, that has `width` of them at stride 4."""
+    """Channels of a pyramid's four maps, beside a backbone whose first stage has `width`."""
     return tuple(width * factor for factor in WIDTHS)
 
 
@@ -31,17 +31,16 @@ class ConvPyramid(nn.Module):
     """Residual convolutions down to stride 32, and from there up again to stride 4.
 
     Args:
-        width: channels at stride 4.
-        told: for each map of another network that is to be told, which of the four it is like (0..3) and its channels.
+        width: channels at stride 4, those of the backbone's first stage.
 
     Source: residual blocks of He et al. (arXiv 1512.03385), top-down path of Lin et al. (arXiv 1612.03144). That
     convolutions help a transformer which has seen little is known from the spatial prior module of Chen et al.
     (arXiv 2205.08534).
 
-    Differs: nothing like it is in SAMWISE or RefSAM; of the presets the compact ones alone have it.
+    Differs: nothing like it is in SAMWISE; of the presets `compact` alone has it.
     """
 
-    def __init__(self, width: int, told: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         widths = pyramid_widths(width)
         self.stem = nn.Sequential(*_conv_norm_relu(3, width // 2, 2), *_conv_norm_relu(width // 2, width, 2))
@@ -55,10 +54,9 @@ class ConvPyramid(nn.Module):
         )
         self.narrow = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths))
         self.merge = nn.ModuleList(nn.Sequential(*_conv_norm_relu(fine, fine, 1)) for fine in widths[:-1])
-        self._told = tuple(level for level, _ in told)
-        self.hand_over = nn.ModuleList(nn.Conv2d(widths[level], channels, 1) for level, channels in told)
+        self.hand_over = nn.ModuleList(nn.Conv2d(channels, channels, 1) for channels in widths[:2])
         for parameter in self.hand_over.parameters():
-            nn.init.zeros_(parameter)  # a network that was trained without a pyramid is at first left as it is
+            nn.init.zeros_(parameter)  # a backbone that was trained without a pyramid is at first left as it is
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """See.
@@ -79,16 +77,17 @@ class ConvPyramid(nn.Module):
             maps[fine] = self.merge[fine](maps[fine] + coarse)
         return maps
 
-    def tell(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """What to add to the maps that are told.
+    def tell(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """What to add to the backbone's maps of strides 4 and 8.
 
         Args:
             maps: from `forward`.
 
         Returns:
-            For each of them (N, h, w, C), channels last, as a transformer has its maps.
+            (N, S/4, S/4, C_0) and (N, S/8, S/8, C_1), as the backbone has its maps.
         """
-        return [last(maps[level]).permute(0, 2, 3, 1) for last, level in zip(self.hand_over, self._told, strict=True)]
+        fine, coarse = (last(level).permute(0, 2, 3, 1) for last, level in zip(self.hand_over, maps, strict=False))
+        return fine, coarse
 
     def fold_batch_norms(self) -> None:
         """Let each convolution do what the batch norm after it does, in evaluation mode; changed in place, for good."""

@@ -8,7 +8,6 @@ Neural Networks 2025 (arXiv 2307.00997): its abstract, figures and parameter cou
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,6 @@ from torch import Tensor, nn
 
 from samwise_ros.config import RefSamConfig
 from samwise_ros.model import sam1_steps as steps
-from samwise_ros.model.pyramid import ConvPyramid
 from samwise_ros.model.refsam_parts import (
     BlockAdapters,
     CrossModalMlp,
@@ -92,15 +90,12 @@ class Clip:
     """B clips of T frames.
 
     Attributes:
-        maps: of the R * T images those of the global blocks but the last one (P, V, h, w), and the image embedding
-            (P, C, h, w).
-        seen: the pyramid's maps of the same images; None without one.
+        maps: as `RefSam.see` gives them, of the R * T images.
         text: B expressions.
         frames: T entries of B targets.
     """
 
     maps: list[Tensor]
-    seen: list[Tensor] | None
     text: EncodedText
     frames: list[Tracked]
 
@@ -129,9 +124,6 @@ class RefSam(nn.Module):
             HierarchicalDenseAttention(middle_width, width) if config.hierarchical_attention else None
         )
         self.tracking = ImplicitTracking(width) if config.tracking else None
-        # Of its maps the one whose cells are the encoder's patches is told.
-        told = ((int(math.log2(vit.patch_px)) - 2, vit.width),)
-        self.pyramid = ConvPyramid(pyramid_width(config), told) if config.pyramid else None
         for part in config.frozen:
             self.get_submodule(part).requires_grad_(False)
 
@@ -158,24 +150,15 @@ class RefSam(nn.Module):
         return EncodedText(sentence, self.cross_modal_mlp(words), padding)
 
     def see(self, images: Tensor) -> list[Tensor]:
-        """Recognise what there is: with the pyramid, or where there is none with the image encoder.
+        """Run the image encoder alone.
 
         Args:
             images: (P, 3, S, S) normalised.
 
         Returns:
-            The pyramid's maps of strides 4, 8, 16 and 32, (P, C_k, h_k, w_k), or those of the image encoder as `Clip`
-            has them.
+            The maps of the global blocks but the last one (P, V, h, w), and the image embedding (P, C, h, w).
         """
-        return self._see(images)[0] if self.pyramid is None else list(self.pyramid(images))
-
-    def _see(self, images: Tensor) -> tuple[list[Tensor], list[Tensor] | None]:
-        """The image encoder's maps and the pyramid's, if there is one."""
-        if self.pyramid is None:
-            return steps.run_encoder(self.sam, [*self.adapters], images), None
-        seen = self.pyramid(images)
-        (hint,) = self.pyramid.tell(seen)
-        return steps.run_encoder(self.sam, [*self.adapters], images, hint), seen
+        return steps.run_encoder(self.sam, [*self.adapters], images)
 
     def encode_images(self, images: Tensor) -> EncodedImages:
         """Run all that no text reaches.
@@ -186,10 +169,10 @@ class RefSam(nn.Module):
         Returns:
             Maps of P images.
         """
-        return self.reduce(self._see(images)[0])
+        return self.reduce(self.see(images))
 
     def reduce(self, maps: Sequence[Tensor]) -> EncodedImages:
-        """What the mask decoder needs of the image encoder's maps."""
+        """What the mask decoder needs of the maps that `see` gives."""
         if self.hierarchical_attention is None:
             return EncodedImages(maps[-1], None)
         return EncodedImages(maps[-1], self.hierarchical_attention.reduce(torch.cat([*maps[:-1]], 1)))
@@ -256,15 +239,10 @@ class RefSam(nn.Module):
         Returns:
             T frames of predictions.
         """
-        maps, seen = self._see(images.flatten(0, 1))
+        maps = self.see(images.flatten(0, 1))
         encoded, text = self.reduce(maps), self.encode_text(ids)
         frames: list[Tracked] = []
         for time in range(images.shape[1]):
             now = encoded.at(time, images.shape[1], len(ids) // len(images))
             frames.append(self.track(now, text, frames[-1].track if frames else None))
-        return Clip(maps, seen, text, frames)
-
-
-def pyramid_width(config: RefSamConfig) -> int:
-    """Channels of a pyramid at stride 4, beside the image encoder of `config`."""
-    return config.width // 2
+        return Clip(maps, text, frames)

@@ -30,16 +30,13 @@ class Decoded:
     mask_token: Tensor
 
 
-def run_encoder(
-    sam: Sam1, adapters: Sequence[BlockAdapters], images: Tensor, hint: Tensor | None = None
-) -> list[Tensor]:
+def run_encoder(sam: Sam1, adapters: Sequence[BlockAdapters], images: Tensor) -> list[Tensor]:
     """Run the image encoder, adapters in its last blocks.
 
     Args:
         sam: the network.
         adapters: of the last blocks, one each.
         images: (P, 3, S, S) normalised; another S than the network was built for stretches the position embeddings.
-        hint: (P, h, w, V), what a pyramid adds to the patches; None without one.
 
     Returns:
         The outputs of the global blocks but the last one (P, V, h, w), and the image embedding (P, C, h, w).
@@ -47,8 +44,6 @@ def run_encoder(
     encoder = sam.vision_encoder
     x = encoder.patch_embed.projection(images).permute(0, 2, 3, 1)
     x = x + stretch_positions(sam.pos_embed, x.shape[1], x.shape[2])
-    if hint is not None:
-        x = x + hint
     plain = len(sam.blocks) - len(adapters)
     maps = []
     for index, block in enumerate(sam.blocks):

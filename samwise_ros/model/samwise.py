@@ -116,8 +116,7 @@ class Samwise(nn.Module):
         self.adapters = fusion.build_adapters(config)
         self.project_text = prompt_projector(config.text.width, config.width)
         self.cme = ConditionalMemoryEncoder(config.width) if config.memory_check else None
-        width = config.hiera.embed_dim
-        self.pyramid = ConvPyramid(width, ((0, width), (1, 2 * width))) if config.pyramid else None
+        self.pyramid = ConvPyramid(config.hiera.embed_dim) if config.pyramid else None
         for part in config.frozen:
             self.get_submodule(part).requires_grad_(False)
 

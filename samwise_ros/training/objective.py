@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from samwise_ros.config import RefSamConfig
 from samwise_ros.model.build import Network
 from samwise_ros.model.pyramid import pyramid_widths
-from samwise_ros.model.refsam import RefSam, pyramid_width
+from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.training.auxiliary import AuxiliaryHeads
 from samwise_ros.training.losses import cme_loss, mask_losses, score_loss
@@ -90,7 +90,7 @@ class Objective(nn.Module):
         logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
         losses = mask_losses(logits, mask, 1)
         if self.heads is not None:
-            losses["auxiliary"] = self.heads(clip.seen or clip.maps, clip.maps, clip.text.sentence, mask, shown)
+            losses["auxiliary"] = self.heads(clip.maps, clip.maps, clip.text.sentence, mask, shown)
         return losses
 
 
@@ -107,9 +107,8 @@ def build_heads(network: Network, classes: tuple[int, ...]) -> AuxiliaryHeads:
     """
     config = network.config
     if isinstance(config, RefSamConfig):
-        fused, width = [*[config.vit.width] * (len(config.vit.global_blocks) - 1), config.width], pyramid_width(config)
-        matched, text_width = (len(fused) - 2, len(fused) - 1), config.width
-    else:
-        fused, width = [config.hiera.embed_dim * factor for factor in (2, 4, 8)], config.hiera.embed_dim
-        matched, text_width = (0, 1), config.text.width
-    return AuxiliaryHeads(pyramid_widths(width) if config.pyramid else fused, fused, matched, text_width, classes)
+        seen = [*[config.vit.width] * (len(config.vit.global_blocks) - 1), config.width]
+        return AuxiliaryHeads(seen, seen, (len(seen) - 2, len(seen) - 1), config.width, classes)
+    fused = [config.hiera.embed_dim * factor for factor in (2, 4, 8)]
+    seen = list(pyramid_widths(config.hiera.embed_dim)) if config.pyramid else fused
+    return AuxiliaryHeads(seen, fused, (0, 1), config.text.width, classes)

@@ -29,7 +29,7 @@ def network() -> Samwise:
 
 @torch.inference_mode()
 def test_maps_have_the_backbones_strides():
-    maps = ConvPyramid(32, ()).eval()(torch.randn(2, 3, 128, 64))
+    maps = ConvPyramid(32).eval()(torch.randn(2, 3, 128, 64))
     strides = (4, 8, 16, 32)
     expected = [(2, width, 128 // s, 64 // s) for width, s in zip(pyramid_widths(32), strides, strict=True)]
     assert [tuple(level.shape) for level in maps] == expected
@@ -39,7 +39,7 @@ def test_maps_have_the_backbones_strides():
 @torch.inference_mode()
 def test_fine_maps_know_what_the_coarse_ones_see():
     torch.manual_seed(0)
-    pyramid = ConvPyramid(32, ()).eval()
+    pyramid = ConvPyramid(32).eval()
     image = torch.zeros(1, 3, 256, 256)
     far = image.clone()
     far[..., -16:, -16:] = 5.0
@@ -83,7 +83,7 @@ def test_half_a_pyramid_is_refused(network: Samwise, tmp_path: Path):
 @torch.inference_mode()
 def test_folding_changes_no_map():
     torch.manual_seed(0)
-    pyramid = ConvPyramid(32, ((0, 8), (1, 8)))
+    pyramid = ConvPyramid(32)
     for _ in range(3):
         pyramid(2 * torch.randn(4, 3, 64, 64) + 1)  # statistics to be folded in
     images = torch.randn(2, 3, 64, 64)

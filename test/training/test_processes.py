@@ -113,22 +113,23 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
         # Adam's first moments are means of gradients.
         gradient = ours["exp_avg"]
         # Rounding errors switch some of the pyramid's rectifiers, each of which at 64 px is a part of the gradient that
-        # shows.
-        share = 0.05 if name.startswith("network.pyramid.") else 1e-3
+        # shows, in the heads on its maps, too.
+        of_pyramid = name.startswith(("network.pyramid.", "heads.name."))
+        share = 0.05 if of_pyramid else 1e-3
         assert (state_together[index]["exp_avg"] - gradient).norm() < share * gradient.norm() + TOGETHER, name
-        if name.startswith("network.pyramid."):
+        if of_pyramid:
             continue
         largest = max(largest, gradient.abs().max().item())
         # A step is as long as the rate where gradients are nothing but rounding errors, as for the bias of keys;
         # elsewhere the same errors change it by their share of the gradient.
         difference = (together["objective"][name] - alone["objective"][name]).abs()
         size = ours["exp_avg_sq"].sqrt()
-        assert (difference * size).max() < 3 * RATE * TOGETHER, name
+        assert (difference * size).max() < 3 * RATE * (TOGETHER + share * size.max()), name
         counts = size > 1e-4
         assert not counts.any() or difference[counts].mean() < TOGETHER / 10, name
     assert largest > 1000 * TOGETHER
     buffers = [name for name in alone["objective"] if "running_" in name]
-    assert buffers
+    assert bool(buffers) == (recipe.model == "compact"), "RefSAM has no batch norm"
     for name in buffers:
         assert torch.allclose(together["objective"][name], alone["objective"][name], atol=20 * TOGETHER), name
 
