@@ -82,7 +82,12 @@ def test_two_processes_give_the_numbers_of_one(
         {"side_px": 64, "frames": 1, "batch": 4, "expressions": 2, "zoom": 1, "steps": 2},
         {"side_px": 64, "frames": 6, "batch": 2, "expressions": 2, "zoom": 1, "steps": 1},
     ]
-    recipe = write_recipe(model, stages=stages, learning_rate=RATE, muon_learning_rate=muon_rate)
+    # Where gradients are nearly rounding errors Adam's first steps are as long as any, and the pyramid is deep: at its
+    # usual rate two runs soon have two pyramids.
+    slow = {"pyramid": 1e-6} if model == "compact" else {}
+    recipe = write_recipe(
+        model, stages=stages, learning_rate=RATE, muon_learning_rate=muon_rate, learning_rate_factors=slow
+    )
     one, two = tmp_path / "one", tmp_path / "two"
     train(recipe, one, cpu=True)
     two.mkdir()
@@ -105,11 +110,12 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
     objective = Objective(build_model(recipe.model), recipe.loss_weights, SyntheticSource.classes)
     names = {id(parameter): name for name, parameter in objective.named_parameters()}
     (adamw,) = build_optimizers(objective, recipe)
+    parameters = [parameter for group in adamw.param_groups for parameter in group["params"]]
     state, state_together = (run["optimizers"][0]["state"] for run in (alone, together))
     assert state.keys() == state_together.keys()
     largest = 0.0
     for index, ours in state.items():
-        name = names[id(adamw.param_groups[0]["params"][index])]
+        name = names[id(parameters[index])]
         # Adam's first moments are means of gradients.
         gradient = ours["exp_avg"]
         # Rounding errors switch some of the pyramid's rectifiers, each of which at 64 px is a part of the gradient that
