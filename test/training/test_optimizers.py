@@ -31,7 +31,7 @@ def peaks(optimizers: list[Optimizer]) -> list[dict[int, float]]:
 
 @pytest.mark.parametrize("model", ["compact", "refsam_compact"])
 def test_muon_moves_the_matrices_of_hidden_layers_and_adamw_the_rest(model: str, write_recipe):
-    recipe = read_recipe(write_recipe(model, learning_rate=1.0e-3, muon_learning_rate=3.0e-3))
+    recipe = read_recipe(write_recipe(model, learning_rate=1.0e-3, muon_learning_rate=3.0e-3, learning_rate_factors={}))
     objective = make_objective(recipe)
     optimizers = build_optimizers(objective, recipe)
     assert [type(optimizer) for optimizer in optimizers] == [AdamW, FlatMuon]
