@@ -81,7 +81,8 @@ class ModelConfig:
         temporal_attention: whether the adapters have Hierarchical Selective Attention.
         memory_check: whether there is a Conditional Memory Encoder.
         pyramid: whether a convolutional pyramid helps the image backbone.
-        square: whether frames are padded to squares, as the original does, or only to whole patches, which costs less.
+        square: whether frames are padded to squares, as the original does, or only to whole patches, which costs less;
+            see `image_step_px`.
 
     `object_score`, `temporal_attention` and `memory_check` are False in the published single-image model; no published
     model lacks `vision_to_text`, which the paper's ablation leaves out, and none has a `pyramid`, as `compact` has. A
@@ -194,6 +195,9 @@ class RefSamConfig:
 REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking")
 """Fields of RefSamConfig that say whether a network has a part."""
 
+PATCH_PX = 64
+"""Pixels along an edge of the patches of SAMWISE's temporal attention, at strides 8, 16 and 32."""
+
 _SMALL_TEXT = TextConfig(vocab_size=2048, width=128, layers=4, heads=4, ffn=512, cuts=(1, 2, 3, 4), max_tokens=64)
 
 AnyConfig: TypeAlias = ModelConfig | RefSamConfig
@@ -255,6 +259,11 @@ PRESETS: dict[str, AnyConfig] = {
     )
 }
 """Every preset by name. All but `compact` and `refsam_compact` are published sizes."""
+
+
+def image_step_px(config: AnyConfig) -> int:
+    """What height and width of the network's images are multiples of: its whole side where they are squares."""
+    return PATCH_PX if isinstance(config, ModelConfig) and not config.square else config.image_side_px
 
 
 def preset(name: str) -> AnyConfig:

@@ -49,8 +49,13 @@ def padded_size(height_px: int, width_px: int, side_px: int, step_px: int) -> tu
     Returns:
         (height, width) in pixels, of which one is S.
     """
-    rows, columns = (math.ceil(size / step_px) * step_px for size in fitted_size(height_px, width_px, side_px))
-    return rows, columns
+    rows, columns = fitted_size(height_px, width_px, side_px)
+    return whole_steps(rows, step_px), whole_steps(columns, step_px)
+
+
+def whole_steps(length_px: int, step_px: int) -> int:
+    """The smallest multiple of `step_px` that is not less than a length."""
+    return math.ceil(length_px / step_px) * step_px
 
 
 def normalise(rgb: Tensor) -> Tensor:
@@ -65,24 +70,23 @@ def normalise(rgb: Tensor) -> Tensor:
     return _normalise(rgb.permute(0, 3, 1, 2).float())
 
 
-def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, step_px: int, device: torch.device) -> Tensor:
+def rgb_to_input(rgb: npt.NDArray[np.uint8], size_px: tuple[int, int], device: torch.device) -> Tensor:
     """Fit a camera image into the network's square, or a part of it.
 
     Args:
         rgb: (H, W, 3) uint8; not written to.
-        side_px: side S of the square.
-        step_px: see `padded_size`.
+        size_px: (rows, columns) of the result, its `padded_size`.
         device: where the result lives; the image crosses to it once, as bytes.
 
     Returns:
-        (1, 3, h, w) float32 of `padded_size`: resized bilinearly with antialiasing, normalised, zero-padded at the
+        (1, 3, rows, columns) float32: resized bilinearly with antialiasing, normalised, zero-padded at the
         bottom and right.
 
     Source: SAMWISE, input preparation of the reference implementation.
 
-    Differs: pads less than to the square where `step_px` is less than S.
+    Differs: pads less than to the square where `size_px` is less.
     """
-    height_px, width_px = fitted_size(rgb.shape[0], rgb.shape[1], side_px)
+    height_px, width_px = fitted_size(rgb.shape[0], rgb.shape[1], max(size_px))
     pixels = torch.from_numpy(np.ascontiguousarray(rgb) if rgb.flags.writeable else rgb.copy())
     if device.type == "cuda":
         # From pinned memory, which PyTorch uses again once the copy is done, the CPU need not wait for it.
@@ -90,7 +94,7 @@ def rgb_to_input(rgb: npt.NDArray[np.uint8], side_px: int, step_px: int, device:
     image = pixels[None].permute(0, 3, 1, 2).float()
     if image.shape[-2:] != (height_px, width_px):
         image = F.interpolate(image, (height_px, width_px), mode="bilinear", align_corners=False, antialias=True)
-    rows, columns = padded_size(rgb.shape[0], rgb.shape[1], side_px, step_px)
+    rows, columns = size_px
     return F.pad(_normalise(image), (0, columns - width_px, 0, rows - height_px))
 
 

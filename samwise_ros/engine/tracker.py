@@ -161,10 +161,9 @@ class Tracker:
         with self._lock:
             targets, generation = self._targets, self._generation
         segmenter, bank, side_px = self._segmenter, self._bank, self._segmenter.image_side_px
-        step_px = segmenter.image_step_px
         # What is remembered of images of one size is of no use for those of another.
         height_px, width_px, _ = frames[0].rgb.shape
-        size = padded_size(height_px, width_px, side_px, step_px)
+        size = padded_size(height_px, width_px, side_px, segmenter.image_step_px)
         bank.select([(generation, size, target.id) for target in targets])
         self._texts = {
             target.id: self._texts[target.id] if target.id in self._texts else segmenter.encode_text(target.text)
@@ -174,7 +173,7 @@ class Tracker:
             return [predictions_to_result(frame, (), None, side_px) for frame in frames]
 
         with stage("preprocess"):
-            images = torch.cat([rgb_to_input(frame.rgb, side_px, step_px, segmenter.device) for frame in frames])
+            images = torch.cat([rgb_to_input(frame.rgb, size, segmenter.device) for frame in frames])
         with stage("image encoder"):
             encoded = segmenter.encode_images(images)
         with stage("fusion"):

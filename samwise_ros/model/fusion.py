@@ -20,9 +20,6 @@ from samwise_ros.model.text import TextEncoder, stack_tokens
 PATCH_SIDES = (8, 4, 2)
 """Cells along an edge of the temporal attention's patches, for adapters 0, 1, 2."""
 
-PATCH_PX = 64
-"""Pixels along an edge of them all, at strides 8, 16 and 32."""
-
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:

@@ -15,7 +15,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from samwise_ros.model.fusion import PATCH_PX, EncodedImages, EncodedText, Fused, Windows, stack_texts
+from samwise_ros.config import image_step_px
+from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows, stack_texts
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS, STRIDE
 from samwise_ros.model.sam2_steps import Features, Tables
 from samwise_ros.model.samwise import CME_WINDOW, Memory, Samwise
@@ -78,7 +79,7 @@ class SamwiseSegmenter:
     @property
     def image_step_px(self) -> int:
         """S, or what the adapters' patches divide; in `clip` mode frames are handled as published."""
-        return self.image_side_px if self.network.config.square or self.mode == "clip" else PATCH_PX
+        return self.image_side_px if self.mode == "clip" else image_step_px(self.network.config)
 
     @property
     def device(self) -> torch.device:

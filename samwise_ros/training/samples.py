@@ -5,7 +5,6 @@ Several moments of each world are filmed at once, which is faster; a shuffle buf
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from samwise_ros.data.expressions import Expression
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
 from samwise_ros.data.tracks import SceneObject
 from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
-from samwise_ros.engine.preprocess import MEAN, fitted_size
+from samwise_ros.engine.preprocess import MEAN, fitted_size, whole_steps
 from samwise_ros.training.vary import vary
 
 SURFACES = ("", *MATERIALS)
@@ -257,7 +256,7 @@ def clip_to_sample(clip: Clip, expressions: list[Expression], size_px: tuple[int
 def samples_to_batch(samples: list[Sample], step_px: int) -> Batch:
     """Stack samples of one side and length, without what is padding in all of them, but for multiples of `step_px`."""
     sizes = zip(*(sample.size_px for sample in samples), strict=True)
-    rows, columns = (math.ceil(max(size) / step_px) * step_px for size in sizes)
+    rows, columns = (whole_steps(max(size), step_px) for size in sizes)
 
     def stack(arrays: list[npt.NDArray[Any]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays))

@@ -6,6 +6,7 @@ The loop knows `Source` alone, so that another kind of data is another class her
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from samwise_ros.config import ModelConfig, preset
+from samwise_ros.config import image_step_px, preset
 from samwise_ros.data import refcoco
 from samwise_ros.data.described import read_frame
 from samwise_ros.data.synthetic import render_clip
@@ -29,7 +30,6 @@ from samwise_ros.errors import ConfigError, DatasetError
 from samwise_ros.evaluation.described import evaluate_jf
 from samwise_ros.evaluation.refcoco import evaluate_refcoco
 from samwise_ros.evaluation.synthetic import evaluate_clips, one_per_kind, summarise
-from samwise_ros.model.fusion import PATCH_PX
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.training.described import WHOLE_VIDEO, DescribedSamples, last_videos, read_split
 from samwise_ros.training.interrupts import ignore_interrupt
@@ -278,5 +278,4 @@ def save_rows(rows: Sequence[npt.NDArray[np.uint8]], path: Path) -> None:
 
 def _step_px(recipe: Recipe, stage: Stage) -> int:
     """What the pictures' sides are multiples of, as where the model is at work; see `Segmenter.image_step_px`."""
-    config = preset(recipe.model)
-    return PATCH_PX if isinstance(config, ModelConfig) and not config.square else stage.side_px
+    return image_step_px(replace(preset(recipe.model), image_side_px=stage.side_px))

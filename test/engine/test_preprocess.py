@@ -25,11 +25,11 @@ def test_normalised_values():
 
 
 def test_padding_is_zero_at_the_bottom_and_right():
-    wide = rgb_to_input(np.full((48, 64, 3), 255, np.uint8), 128, 128, CPU)
+    wide = rgb_to_input(np.full((48, 64, 3), 255, np.uint8), (128, 128), CPU)
     assert wide.shape == (1, 3, 128, 128)
     assert (wide[..., 96:, :] == 0).all()
     assert (wide[..., :96, :] > 1).all()
-    tall = rgb_to_input(np.full((64, 48, 3), 255, np.uint8), 128, 128, CPU)
+    tall = rgb_to_input(np.full((64, 48, 3), 255, np.uint8), (128, 128), CPU)
     assert (tall[..., 96:] == 0).all()
     assert (tall[..., :96] > 1).all()
 
@@ -37,7 +37,7 @@ def test_padding_is_zero_at_the_bottom_and_right():
 def test_no_more_is_padded_than_the_step_asks_for():
     sizes = [padded_size(*size, 256, 64) for size in ((480, 640), (640, 480), (720, 1280), (480, 480), (10, 1000))]
     assert sizes == [(192, 256), (256, 192), (192, 256), (256, 256), (64, 256)]
-    image = rgb_to_input(np.full((40, 128, 3), 255, np.uint8), 128, 64, CPU)
+    image = rgb_to_input(np.full((40, 128, 3), 255, np.uint8), padded_size(40, 128, 128, 64), CPU)
     assert image.shape == (1, 3, 64, 128)
     assert (image[..., :40, :] > 1).all()
     assert (image[..., 40:, :] == 0).all()
@@ -48,7 +48,7 @@ def test_resizes_and_normalises():
     image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
     small = torch.nn.functional.interpolate(image, (48, 64), mode="bilinear", antialias=True)
     expected = (small - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
-    assert torch.allclose(rgb_to_input(rgb, 64, 64, CPU)[:, :, :48], expected, atol=1e-5)
+    assert torch.allclose(rgb_to_input(rgb, (64, 64), CPU)[:, :, :48], expected, atol=1e-5)
 
 
 def test_read_only_and_strided_images_are_taken_and_left_alone():
@@ -56,6 +56,6 @@ def test_read_only_and_strided_images_are_taken_and_left_alone():
     before = rgb.copy()
     view = rgb[:, ::-1]
     rgb.setflags(write=False)
-    assert torch.equal(rgb_to_input(rgb, 64, 64, CPU), rgb_to_input(before, 64, 64, CPU))
-    assert torch.equal(rgb_to_input(view, 64, 64, CPU), rgb_to_input(np.ascontiguousarray(view), 64, 64, CPU))
+    assert torch.equal(rgb_to_input(rgb, (64, 64), CPU), rgb_to_input(before, (64, 64), CPU))
+    assert torch.equal(rgb_to_input(view, (64, 64), CPU), rgb_to_input(np.ascontiguousarray(view), (64, 64), CPU))
     assert np.array_equal(rgb, before)

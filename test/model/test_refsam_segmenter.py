@@ -61,7 +61,7 @@ def video() -> list[Frame]:
 
 
 def images_of(video: list[Frame]) -> list[Tensor]:
-    return [rgb_to_input(frame.rgb, 64, 64, torch.device("cpu")) for frame in video]
+    return [rgb_to_input(frame.rgb, (64, 64), torch.device("cpu")) for frame in video]
 
 
 def run(segmenter: RefSamSegmenter, images: list[Tensor], text: str) -> list[Prediction]:

@@ -118,7 +118,7 @@ def plain_stream(network: Samwise, images: Sequence[Tensor], ids: Tensor) -> Ite
 
 
 def images_of(video: Sequence[Frame]) -> list[Tensor]:
-    return [rgb_to_input(frame.rgb, 128, 128, torch.device("cpu")) for frame in video]
+    return [rgb_to_input(frame.rgb, (128, 128), torch.device("cpu")) for frame in video]
 
 
 @torch.inference_mode()

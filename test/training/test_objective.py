@@ -132,7 +132,7 @@ def test_a_frame_of_refsam_counts_alone(batch: Batch):
     assert dice == pytest.approx(1 / FRAMES, abs=1e-3)
 
 
-def test_wide_pictures_are_learnt_from(batch: Batch):
+def test_wide_pictures_are_learnt_from():
     """Half the rows: all losses, no memory, map or name of which is of a square."""
     torch.manual_seed(0)
     network = build_model("compact")

@@ -95,7 +95,7 @@ def test_two_processes_give_the_numbers_of_one(
     run_together(2, recipe, two)
     ((losses,), (losses_together,)) = read_losses(one), read_losses(two)
     assert losses.keys() == set(LOSSES) - (set(SAMWISE_LOSSES) if model == "refsam_compact" else set())
-    close = {"abs": TOGETHER, "rel": 2 * TOGETHER}  # float32 has no fifth decimal place of the auxiliary loss's 18
+    close = {"abs": TOGETHER, "rel": TOGETHER / 4}  # float32 has no fifth decimal place of the auxiliary loss's 18
     # Muon goes as far in directions that are nothing but rounding errors, so that its runs drift apart.
     assert losses_together == pytest.approx(losses, **(close if muon_rate is None else {"rel": 1e-3}))
     alone, together = (torch.load(out / "state.pt", weights_only=True) for out in (one, two))
@@ -120,24 +120,24 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
         gradient = ours["exp_avg"]
         # Rounding errors switch some of the pyramid's rectifiers, each of which at 64 px is a part of the gradient that
         # shows, in the heads on its maps, too.
-        of_pyramid = name.startswith(("network.pyramid.", "heads.name."))
-        share = 0.05 if of_pyramid else 1e-3
-        assert (state_together[index]["exp_avg"] - gradient).norm() < share * gradient.norm() + TOGETHER, name
-        if of_pyramid:
+        if name.startswith(("network.pyramid.", "heads.name.")):
+            apart = (state_together[index]["exp_avg"] - gradient).norm()
+            assert apart < 0.03 * gradient.norm() + TOGETHER, name
             continue
+        assert torch.allclose(state_together[index]["exp_avg"], gradient, atol=TOGETHER), name
         largest = max(largest, gradient.abs().max().item())
         # A step is as long as the rate where gradients are nothing but rounding errors, as for the bias of keys;
         # elsewhere the same errors change it by their share of the gradient.
         difference = (together["objective"][name] - alone["objective"][name]).abs()
         size = ours["exp_avg_sq"].sqrt()
-        assert (difference * size).max() < 3 * RATE * (TOGETHER + share * size.max()), name
+        assert (difference * size).max() < 3 * RATE * TOGETHER, name
         counts = size > 1e-4
         assert not counts.any() or difference[counts].mean() < TOGETHER / 10, name
     assert largest > 1000 * TOGETHER
     buffers = [name for name in alone["objective"] if "running_" in name]
     assert bool(buffers) == (recipe.model == "compact"), "RefSAM has no batch norm"
     for name in buffers:
-        assert torch.allclose(together["objective"][name], alone["objective"][name], atol=20 * TOGETHER), name
+        assert torch.allclose(together["objective"][name], alone["objective"][name], atol=TOGETHER), name
 
 
 def make_batch() -> Batch:
