@@ -81,12 +81,13 @@ class ModelConfig:
         temporal_attention: whether the adapters have Hierarchical Selective Attention.
         memory_check: whether there is a Conditional Memory Encoder.
         pyramid: whether a convolutional pyramid helps the image backbone.
+        frame_change: whether adapter 0 also compares each frame with the oldest of its window by convolutions.
         square: whether frames are padded to squares, as the original does, or only to whole patches, which costs less;
             see `image_step_px`.
 
     `object_score`, `temporal_attention` and `memory_check` are False in the published single-image model; no published
-    model lacks `vision_to_text`, which the paper's ablation leaves out, and none has a `pyramid`, as `compact` has. A
-    weights file says by its keys what it has.
+    model lacks `vision_to_text`, which the paper's ablation leaves out, and none has a `pyramid` or `frame_change`, as
+    `compact` has. A weights file says by its keys what it has.
     """
 
     name: str
@@ -105,10 +106,11 @@ class ModelConfig:
     temporal_attention: bool = True
     memory_check: bool = True
     pyramid: bool = False
+    frame_change: bool = False
     square: bool = True
 
 
-OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check", "pyramid")
+OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check", "pyramid", "frame_change")
 """Fields of ModelConfig that say whether a network has a part."""
 
 
@@ -220,6 +222,7 @@ PRESETS: dict[str, AnyConfig] = {
             adapter_heads=4,
             frozen=(),
             pyramid=True,
+            frame_change=True,
             square=False,
         ),
         ModelConfig(

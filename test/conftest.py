@@ -36,6 +36,8 @@ def network() -> Samwise:
         for name, value in network.named_parameters():
             if name.endswith("gamma") or "pos_embed" in name or "tpos" in name:
                 value.normal_(0, 0.3)
+            if "hand_over" in name or "change.tell" in name:
+                value.normal_(0, 0.05)
         for name, buffer in network.named_buffers():
             if name.endswith("running_mean"):
                 buffer.normal_(0, 0.1)

@@ -69,7 +69,7 @@ def _released_name(key: str) -> str:
         for ours, theirs in TEXT.items():
             name = name.replace(ours, theirs)
         return FAIRSEQ + name
-    if key.startswith("adapters."):
+    if key.startswith("adapters.") and ".change." not in key:  # which is ours alone, like the pyramid
         _, number, rest = key.split(".", 2)
         ours = next(name for name in ADAPTER if rest.startswith(name))
         return f"cmt_adapters.{number}.{ADAPTER[ours]}{rest.removeprefix(ours)}"

@@ -52,6 +52,7 @@ class Clip:
         expressions: what is true of exactly one of them (or of none).
         normals: (T, H, W, 3) int8, the objects' outward normals times NORMAL_UNIT in the camera's coordinates (x right,
             y down, z forwards), 0 where there is none; None where nobody knows them.
+        motions: how each object moves, one of `tracks.MOTIONS`, or "" where nothing can be said; () where nobody knows.
     """
 
     rgb: Bytes
@@ -59,6 +60,7 @@ class Clip:
     objects: tuple[SceneObject, ...]
     expressions: tuple[Expression, ...]
     normals: npt.NDArray[np.int8] | None = None
+    motions: tuple[str, ...] = ()
 
     def mask(self, expression: Expression) -> npt.NDArray[np.bool_]:
         """Return (T, H, W) bool: the pixels that `expression` refers to; all False where it is true of nothing."""
@@ -199,7 +201,7 @@ class World:
             rng = np.random.default_rng([self._seed, 4, start, frames, stride])
             tracks = self._measure(when, instances, silhouettes)
             said = describe(tracks, rng, held_out=self._held_out)
-            clips.append(Clip(rgb, instances, self.objects, said, normals))
+            clips.append(Clip(rgb, instances, self.objects, said, normals, tracks.main_motions))
         return clips
 
     def _film(self, moments: Floats) -> tuple[Bytes, Bytes, npt.NDArray[np.int8], Floats]:

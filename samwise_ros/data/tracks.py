@@ -34,6 +34,12 @@ MIN_MOTION_FRAMES = 4
 
 MOVING, UNCLEAR = "moving", "unclear"
 
+DIRECTIONS = (("moving left", "moving right"), ("coming closer", "moving away"), ("moving down", "moving up"))
+"""Names of the motions along each axis of `Tracks.ground_m`, against it and along it."""
+
+MOTIONS = ("still", "spinning", "turning", *(name for axis in DIRECTIONS for name in axis))
+"""Of these each thing has one, unless nothing can be said; "turning" goes back and forth."""
+
 
 @dataclass(frozen=True, slots=True)
 class SceneObject:
@@ -176,6 +182,11 @@ class Tracks:
         """
         return [self.motion(i, 0, len(self.share)) for i in range(len(self.objects))]
 
+    @property
+    def main_motions(self) -> tuple[str, ...]:
+        """Per thing, one of MOTIONS, or "" where nothing can be said."""
+        return tuple(next((name for name in MOTIONS if name in names), "") for names in self.motions)
+
     def motion(self, i: int, start: int, stop: int) -> frozenset[str]:
         """How thing i moves in frames start..stop-1; see `motions`."""
         place, own = self.ground_m[start:stop, i], self.own_way[start:stop, i]
@@ -195,8 +206,7 @@ class Tracks:
         main = int(np.abs(way).argmax())
         if abs(way[main]) < 0.95 * length[main] or np.sort(np.abs(way))[1] > 0.55 * abs(way[main]):
             return frozenset(names | {"turning"})
-        directions = (("moving left", "moving right"), ("coming closer", "moving away"), ("moving down", "moving up"))
-        return frozenset(names | {directions[main][int(way[main] > 0)]})
+        return frozenset(names | {DIRECTIONS[main][int(way[main] > 0)]})
 
 
 def bits(flags: npt.ArrayLike) -> int:

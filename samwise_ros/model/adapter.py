@@ -106,6 +106,42 @@ class HierarchicalSelectiveAttention(nn.Module):
         return patches_to_image(y.reshape(b, -1, queries, self.patch_side**2, a), h, w)
 
 
+class FrameChange(nn.Module):
+    """What has become different since the window's oldest frame.
+
+    Attention would first have to find out where in the older frames a thing was; to convolutions over both frames its
+    motion is a pattern like any other.
+
+    Args:
+        width: channels A.
+
+    Source: none; SAMWISE leaves motion to Hierarchical Selective Attention (docs/decisions/0009).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.compare = nn.Conv2d(2 * width, width // 2, 3, padding=1)
+        self.tell = nn.Conv2d(width // 2, width, 3, padding=1)
+        nn.init.zeros_(self.tell.weight)  # an adapter that was trained without is at first left as it is
+        nn.init.zeros_(self.tell.bias)  # type: ignore[arg-type]
+
+    def forward(self, window: Tensor, queries: int) -> Tensor:
+        """Compare.
+
+        Args:
+            window: (B, n, h, w, A), the window's frames, oldest first.
+            queries: q, how many of the last frames are compared with the oldest.
+
+        Returns:
+            (B, q, h, w, A), what to add to the last q frames.
+        """
+        new = window[:, window.shape[1] - queries :]
+        both = torch.cat((new, new - window[:, :1]), -1).flatten(0, 1)
+        told = self.tell(torch.relu(self.compare(both.permute(0, 3, 1, 2)))).permute(0, 2, 3, 1)
+        change: Tensor = told.unflatten(0, new.shape[:2])
+        return change
+
+
 class CrossModalTemporalAdapter(nn.Module):
     """Exchanges what the text says and what the frames show; both get a residual back.
 
@@ -119,6 +155,7 @@ class CrossModalTemporalAdapter(nn.Module):
         patch_side: cells along an edge of the temporal attention's patches.
         temporal: whether there is temporal attention.
         vision_to_text: whether the text looks at the image, too; if not, it goes on as it came.
+        change: whether frames are compared with the window's oldest, too.
 
     Source: SAMWISE, section "Cross-Modal Temporal Adapter".
 
@@ -136,6 +173,7 @@ class CrossModalTemporalAdapter(nn.Module):
         *,
         temporal: bool = True,
         vision_to_text: bool = True,
+        change: bool = False,
     ) -> None:
         super().__init__()
         self.vision_down = nn.Conv2d(vision_width, width, 1, bias=False)
@@ -147,6 +185,7 @@ class CrossModalTemporalAdapter(nn.Module):
         self.text_to_vision = Attention(width, heads)
         self.vision_to_text = Attention(width, heads) if vision_to_text else None
         self.temporal = HierarchicalSelectiveAttention(width, heads, patch_side) if temporal else None
+        self.change = FrameChange(width) if change else None
 
     def reduce(self, vision: Tensor) -> Tensor:
         """The stage's map in the adapter's width, which a stream keeps for its window.
@@ -161,7 +200,7 @@ class CrossModalTemporalAdapter(nn.Module):
         return reduced.permute(0, 2, 3, 1)
 
     def look_back(self, window: Tensor, queries: int) -> Tensor:
-        """Let the last frames of a window attend to all of it.
+        """Let the last frames of a window look at all of it.
 
         Args:
             window: (B, n, h, w, A) from `reduce`, oldest frame first.
@@ -170,8 +209,12 @@ class CrossModalTemporalAdapter(nn.Module):
         Returns:
             (B, q, h, w, A).
         """
-        new = window[:, window.shape[1] - queries :]
-        return new if self.temporal is None else new + self.temporal(window, queries)
+        seen = window[:, window.shape[1] - queries :]
+        if self.temporal is not None:
+            seen = seen + self.temporal(window, queries)
+        if self.change is not None:
+            seen = seen + self.change(window, queries)
+        return seen
 
     def exchange(self, x: Tensor, scene: Tensor, text: Tensor, text_padding: Tensor | None) -> tuple[Tensor, Tensor]:
         """Let frames and text attend to each other.

@@ -97,6 +97,7 @@ def build_adapters(config: ModelConfig) -> nn.ModuleList:
             PATCH_SIDES[k],
             temporal=config.temporal_attention,
             vision_to_text=config.vision_to_text,
+            change=config.frame_change and k == 0,
         )
         for k in range(3)
     )
@@ -131,6 +132,19 @@ def encode_images(
         stage1 = stage1 + hints[1]
     reduced = _adapter(adapters, 0).reduce(stage1)
     return EncodedImages(stage0.unflatten(0, clips), stage1.unflatten(0, clips), reduced.unflatten(0, clips))
+
+
+def look_through_time(adapters: nn.ModuleList, images: EncodedImages) -> Tensor:
+    """What adapter 0 makes of each clip's frames by looking at all of them, before it reads a word.
+
+    Args:
+        adapters: the three adapters.
+        images: R clips of T frames.
+
+    Returns:
+        (R, T, S/8, S/8, A).
+    """
+    return _adapter(adapters, 0).look_back(images.reduced, images.reduced.shape[1])
 
 
 def fuse(

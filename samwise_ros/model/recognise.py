@@ -83,6 +83,7 @@ def parts_of(config: AnyConfig, state: Mapping[str, Tensor]) -> AnyConfig:
         temporal_attention=any(".temporal." in key for key in state),
         memory_check=any(key.startswith("cme.") for key in state),
         pyramid=any(key.startswith("pyramid.") for key in state),
+        frame_change=any(".change." in key for key in state),
     )
 
 

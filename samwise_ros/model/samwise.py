@@ -177,10 +177,10 @@ class Samwise(nn.Module):
 
     def encode_images(self, images: Tensor, tables: Tables) -> EncodedImages:
         """Run all that no text reaches on (R, T, 3, S, S) normalised images; see `fusion.encode_images`."""
-        return self._encode_images(images, tables)[0]
+        return self.encode_and_see(images, tables)[0]
 
-    def _encode_images(self, images: Tensor, tables: Tables) -> tuple[EncodedImages, list[Tensor] | None]:
-        """The images as far as no text reaches, and the pyramid's maps."""
+    def encode_and_see(self, images: Tensor, tables: Tables) -> tuple[EncodedImages, list[Tensor] | None]:
+        """What `encode_images` gives, and the pyramid's maps of the R * T images, None without one."""
         if self.pyramid is None:
             return fusion.encode_images(self.sam, tables, self.adapters, images), None
         seen = self.pyramid(images.flatten(0, 1))
@@ -246,7 +246,7 @@ class Samwise(nn.Module):
             never switched, as in the reference.
         """
         tables = self.make_tables().crop(images.shape[-2], images.shape[-1])
-        encoded, seen = self._encode_images(images, tables)
+        encoded, seen = self.encode_and_see(images, tables)
         fused = self.fuse(encoded.repeat(len(ids) // len(images)), self.encode_text(ids))
         tracked: list[Tracked] = []
         for features in self.features(fused):

@@ -34,47 +34,71 @@ class AuxiliaryHeads(nn.Module):
     Afterwards the names would be learnt from the text. Boxes tell things apart from one another, surfaces tell shapes.
     (b) The dot product of the text's sentence vector with two of the maps that it has reached has to be the
     down-sampled mask, and higher on the described thing than on any other one.
+    (c) So have the mask's own logits, which overlap alone lets hedge between two things that are alike.
+    (d) A linear layer says of every cell of a thing how it moves, after the cell has looked at the clip's other frames.
 
     Args:
         seen_widths: channels of each map that no text has reached.
+        looked_width: channels of the map that has looked through time; 0 where there is none.
         fused_widths: channels of each map that it has.
         matched: which of the latter (b) is about.
         text_width: channels D of the sentence vector.
-        classes: numbers of names of each of N sorts.
+        classes: numbers of names of each of N sorts, the last one being motions.
     """
 
     def __init__(
         self,
         seen_widths: Sequence[int],
+        looked_width: int,
         fused_widths: Sequence[int],
         matched: tuple[int, int],
         text_width: int,
         classes: tuple[int, ...],
     ) -> None:
         super().__init__()
-        self.classes, self._matched = classes, matched
-        self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(classes) + BOX + NORMAL, 1) for width in seen_widths)
+        *names, motions = classes
+        self.classes, self._matched = tuple(names), matched
+        self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(names) + BOX + NORMAL, 1) for width in seen_widths)
+        self.move = nn.Linear(looked_width, motions) if looked_width else None
         self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in matched)
         self.project_map = nn.ModuleList(nn.Conv2d(fused_widths[index], 64, 1) for index in matched)
 
     def forward(
-        self, seen: Sequence[Tensor], fused: Sequence[Tensor], sentence: Tensor, mask: Tensor, shown: Tensor
+        self,
+        seen: Sequence[Tensor],
+        looked: Tensor | None,
+        fused: Sequence[Tensor],
+        sentence: Tensor,
+        mask_logits: Tensor,
+        mask: Tensor,
+        shown: Tensor,
     ) -> Tensor:
-        """Sum both losses.
+        """Sum the losses.
 
         Args:
             seen: (R * T, C_k, h_k, w_k), maps that no text has reached; R divides B.
+            looked: (R * T, h, w, A), a map that has looked through time; None where there is none, or one frame only.
             fused: (P * T, C_k, h_k, w_k), P being R where no text has reached these maps either, else B.
             sentence: (B, D), of B expressions.
+            mask_logits: (B * T, h, w), the prediction.
             mask: (B * T, H, W) bool, the described object.
             shown: (R * T, 1 + N + 3, H, W) int8: of the thing at each pixel its number below MAX_THINGS, 0 for none,
-                its names of N sorts, -1 for none, and its outward normal in any unit. The expressions of a clip follow
-                one another.
+                its names of N sorts, -1 for none or an unknown one, and its outward normal in any unit. The expressions
+                of a clip follow one another.
 
         Returns:
             Scalar.
         """
-        return self.name_cells(seen, shown) + self._match_text(fused, sentence, mask, shown[:, 0])
+        numbers = shown[:, 0]
+        total = self.name_all(seen, looked, shown) + self._match_text(fused, sentence, mask, numbers)
+        return total + cells_choice_loss(mask_logits.float(), mask, numbers, len(mask) // len(sentence))
+
+    def name_all(self, seen: Sequence[Tensor], looked: Tensor | None, shown: Tensor) -> Tensor:
+        """Losses (a) and (d), which need no text; see `forward`."""
+        total = self.name_cells(seen, shown)
+        if looked is None:
+            return total
+        return total + self._name_motions(looked, shown[:, len(self.classes) + 1])
 
     def name_cells(self, maps: Sequence[Tensor], shown: Tensor) -> Tensor:
         """Loss (a), the mean over the maps.
@@ -92,15 +116,14 @@ class AuxiliaryHeads(nn.Module):
 
     def _name(self, logits: Tensor, shown: Tensor, boxes: Tensor) -> Tensor:
         step = shown.shape[-1] // logits.shape[-1]
-        # The cell's label is that of the pixel in its middle.
-        labels = shown[:, :, step // 2 :: step, step // 2 :: step]
+        labels = middles(shown, step)
         there = labels[:, 0] > 0
         total = F.binary_cross_entropy_with_logits(logits[:, 0], there.float())
         known = mean_over_processes(there.sum().float()).clamp(min=TINY)
         # From here on only the cells of things, one after the other.
         picture, row, column = torch.nonzero(there, as_tuple=True)
         said = logits.permute(0, 2, 3, 1)[there]
-        number, *names, x, y, z = labels.permute(1, 0, 2, 3)[:, there]
+        number, *names, _, x, y, z = labels.permute(1, 0, 2, 3)[:, there]
         _, *parts, reach, facing = said.split((1, *self.classes, BOX, NORMAL), 1)
         for part, name in zip(parts, names, strict=True):
             total = total + F.cross_entropy(part, name.long(), reduction="sum") / known
@@ -109,6 +132,13 @@ class AuxiliaryHeads(nn.Module):
         total = total + box_loss(reach, middle, boxes[picture, number.long()]).sum() / known
         turned = F.cosine_similarity(facing, torch.stack((x, y, z), 1).float(), dim=1)
         return total + NORMAL_WEIGHT * (1 - turned).sum() / known
+
+    def _name_motions(self, looked: Tensor, motions: Tensor) -> Tensor:
+        assert self.move is not None
+        labels = middles(motions, motions.shape[-1] // looked.shape[2])
+        known = labels >= 0
+        total = F.cross_entropy(self.move(looked[known]).float(), labels[known].long(), reduction="sum")
+        return total / mean_over_processes(known.sum().float()).clamp(min=TINY)
 
     def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, numbers: Tensor) -> Tensor:
         total = sentence.new_zeros(())
@@ -119,11 +149,30 @@ class AuxiliaryHeads(nn.Module):
             logits = torch.einsum("nc,nchw->nhw", text, level).float() / 8.0
             target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
             total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
-            step = mask.shape[-1] // logits.shape[-1]
-            middles = (..., slice(step // 2, None, step), slice(step // 2, None, step))
-            cells = repeat_clips(numbers[middles], frames, len(mask)).long()
-            total = total + choice_loss(logits, cells, mask[middles], mask.flatten(1).any(1)).mean()
+            total = total + cells_choice_loss(logits, mask, numbers, frames)
         return total
+
+
+def cells_choice_loss(logits: Tensor, mask: Tensor, numbers: Tensor, frames: int) -> Tensor:
+    """The mean of `choice_loss` over all frames of clips.
+
+    Args:
+        logits: (N, h, w), a clip's expressions following one another.
+        mask: (N, H, W) bool, the described thing.
+        numbers: (P, H, W), of the thing at each pixel; P divides N, and a clip's frames follow one another.
+        frames: length of a clip.
+
+    Returns:
+        Scalar.
+    """
+    step = mask.shape[-1] // logits.shape[-1]
+    cells = repeat_clips(middles(numbers, step), frames, len(mask)).long()
+    return choice_loss(logits, cells, middles(mask, step), mask.flatten(1).any(1)).mean()
+
+
+def middles(labels: Tensor, step: int) -> Tensor:
+    """What is in the middle of each cell of so many pixels: (..., H, W) to (..., H / step, W / step)."""
+    return labels[..., step // 2 :: step, step // 2 :: step]
 
 
 def choice_loss(logits: Tensor, numbers: Tensor, mask: Tensor, is_there: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ from samwise_ros.engine.preprocess import fitted_size
 from samwise_ros.errors import ConfigError, DatasetError
 from samwise_ros.evaluation.described import check_size
 from samwise_ros.training.recipe import Split
-from samwise_ros.training.samples import Sample, pad_clip, swap_sides
+from samwise_ros.training.samples import Sample, pad_clip
+from samwise_ros.training.vary import swap_sides
 
 VIDEO_SETS: Mapping[str, Callable[[Path, str], Iterable[DescribedClip[Truth | None]]]] = {
     "ref-ytvos": RefYoutubeVos,

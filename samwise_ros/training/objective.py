@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from samwise_ros.config import RefSamConfig
 from samwise_ros.model.build import Network
+from samwise_ros.model.fusion import EncodedImages, look_through_time
 from samwise_ros.model.pyramid import pyramid_widths
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
@@ -52,7 +53,7 @@ class Objective(nn.Module):
         """
         if not len(ids):
             assert self.heads is not None
-            return {"auxiliary": self.heads.name_cells(self.network.see(images.flatten(0, 1)), shown)}
+            return {"auxiliary": self.heads.name_all(*self._see(images), shown)}
         if isinstance(self.network, RefSam):
             losses = self._run_refsam(self.network, images, ids, mask, shown)
         else:
@@ -62,6 +63,21 @@ class Objective(nn.Module):
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of `forward`'s losses."""
         return torch.stack([self._weights[name] * loss for name, loss in losses.items()]).sum()
+
+    def _see(self, images: Tensor) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Maps that no text reaches, and what looked through time of them, see `AuxiliaryHeads.name_all`."""
+        if isinstance(self.network, RefSam) or images.shape[1] == 1:
+            return self.network.see(images.flatten(0, 1)), None
+        tables = self.network.make_tables().crop(images.shape[-2], images.shape[-1])
+        return self._seen(self.network, *self.network.encode_and_see(images, tables))
+
+    def _seen(
+        self, network: Samwise, encoded: EncodedImages, seen: list[Tensor] | None
+    ) -> tuple[Sequence[Tensor], Tensor | None]:
+        assert self.heads is not None
+        through_time = self.heads.move is not None and encoded.reduced.shape[1] > 1
+        looked = look_through_time(network.adapters, encoded).flatten(0, 1) if through_time else None
+        return seen or network.see_further(encoded.stage1.flatten(0, 1)), looked
 
     def _run_samwise(
         self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor
@@ -77,9 +93,9 @@ class Objective(nn.Module):
         if self._weights["cme"] and checked:
             losses["cme"] = cme_loss(checked, (mask.shape[-2], mask.shape[-1]))
         if self.heads is not None:
-            seen = clip.seen or network.see_further(clip.images.stage1.flatten(0, 1))
+            seen, looked = self._seen(network, clip.images, clip.seen)
             fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
-            losses["auxiliary"] = self.heads(seen, fused, clip.fused.text_state, mask, shown)
+            losses["auxiliary"] = self.heads(seen, looked, fused, clip.fused.text_state, logits[:, 0], mask, shown)
         return losses
 
     def _run_refsam(
@@ -90,7 +106,7 @@ class Objective(nn.Module):
         logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
         losses = mask_losses(logits, mask, 1)
         if self.heads is not None:
-            losses["auxiliary"] = self.heads(clip.maps, clip.maps, clip.text.sentence, mask, shown)
+            losses["auxiliary"] = self.heads(clip.maps, None, clip.maps, clip.text.sentence, logits[:, 0], mask, shown)
         return losses
 
 
@@ -108,7 +124,8 @@ def build_heads(network: Network, classes: tuple[int, ...]) -> AuxiliaryHeads:
     config = network.config
     if isinstance(config, RefSamConfig):
         seen = [*[config.vit.width] * (len(config.vit.global_blocks) - 1), config.width]
-        return AuxiliaryHeads(seen, seen, (len(seen) - 2, len(seen) - 1), config.width, classes)
+        return AuxiliaryHeads(seen, 0, seen, (len(seen) - 2, len(seen) - 1), config.width, classes)
     fused = [config.hiera.embed_dim * factor for factor in (2, 4, 8)]
     seen = list(pyramid_widths(config.hiera.embed_dim)) if config.pyramid else fused
-    return AuxiliaryHeads(seen, fused, (0, 1), config.text.width, classes)
+    looked = config.adapter_width if config.temporal_attention or config.frame_change else 0
+    return AuxiliaryHeads(seen, looked, fused, (0, 1), config.text.width, classes)

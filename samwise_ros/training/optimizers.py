@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
 from samwise_ros.errors import ConfigError
+from samwise_ros.model.adapter import FrameChange
 from samwise_ros.model.pyramid import ConvPyramid
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import Recipe
@@ -98,12 +99,12 @@ def _as_matrices(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
 
 
 def hidden_matrices(network: nn.Module) -> Iterator[Tensor]:
-    """Yield the weights of linear and attention layers, what Muon is made for, and of a pyramid's convolutions.
+    """Yield the weights of linear and attention layers, what Muon is made for, and of our own convolutions.
 
-    Tables and other convolutions are not among them.
+    Tables and SAM's convolutions are not among them.
     """
     for module in network.modules():
-        if isinstance(module, ConvPyramid):
+        if isinstance(module, ConvPyramid | FrameChange):
             yield from (part.weight for part in module.modules() if isinstance(part, nn.Conv2d))
         if isinstance(module, nn.Linear):
             weight: Tensor = module.weight

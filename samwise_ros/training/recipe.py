@@ -29,7 +29,8 @@ class Stage:
         side_px: side of the square pictures; a multiple of 64.
         frames: length of a clip.
         batch: clips per step, of all processes together.
-        expressions: asked of each clip; 0 trains the image backbone alone, to name what it sees.
+        expressions: asked of each clip; 0 trains the image backbone alone, to name what it sees, and in clips of
+            several frames SAMWISE's adapter 0, to name how that moves.
         zoom: the synthetic cameras come up to so much closer, which shows things as large as in a larger picture.
         steps: optimizer steps.
     """
@@ -200,10 +201,10 @@ def read_recipe(path: Path) -> Recipe:
         least = min(stage.side_px, stage.frames, stage.batch, stage.zoom, stage.steps)
         if stage.side_px % 64 or least < 1 or stage.expressions < 0:
             raise ConfigError(f"{stage} in {path} cannot be, expected positive numbers and a side that 64 divides")
-        if not stage.expressions and (stage.frames > 1 or not recipe.loss_weights["auxiliary"]):
+        if not stage.expressions and not recipe.loss_weights["auxiliary"]:
             raise ConfigError(
-                f"{stage} in {path} asks nothing, expected single frames and the auxiliary loss, which is all that is "
-                "left to learn from: set frames to 1, or ask expressions"
+                f"{stage} in {path} asks nothing, expected the auxiliary loss, which is all that is left to learn "
+                "from: weigh it, or ask expressions"
             )
     if isinstance(data, Splits):
         _check_real(recipe, path)

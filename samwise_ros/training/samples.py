@@ -5,7 +5,6 @@ Several moments of each world are filmed at once, which is faster; a shuffle buf
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,10 +17,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from samwise_ros.data.expressions import Expression
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
-from samwise_ros.data.tracks import SceneObject
+from samwise_ros.data.tracks import MOTIONS, SceneObject
 from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
 from samwise_ros.engine.preprocess import MEAN, fitted_size, whole_steps
-from samwise_ros.training.vary import vary
+from samwise_ros.training.vary import swap_sides, vary
 
 SURFACES = ("", *MATERIALS)
 """Materials that have a word; the first stands for all that have none."""
@@ -61,9 +60,9 @@ class Sample:
     Attributes:
         rgb: (T, S, S, 3) uint8; below and to the right of the picture lies the network's padding.
         masks: (K, T, S, S) bool, the described objects; empty where an expression is true of nothing.
-        shown: (T, 7, S, S) int8, of the object at each pixel: its number, 0 for none; its colour, kind and surface as
-            indices into COLOURS, KINDS and SURFACES, -1 for none; and its normal as `Clip` has it. (T, 0, 0, 0) where
-            nobody knows, as in real data sets.
+        shown: (T, 8, S, S) int8, of the object at each pixel: its number, 0 for none; its colour, kind and surface as
+            indices into COLOURS, KINDS and SURFACES, -1 for none; its motion as an index into MOTIONS, -1 for none or
+            an unknown one; and its normal as `Clip` has it. (T, 0, 0, 0) where nobody knows, as in real data sets.
         texts: the expressions.
         size_px: (rows, columns) of the picture; the rest is padding.
     """
@@ -82,7 +81,7 @@ class Batch:
     Attributes:
         rgb: (R, T, H, W, 3) uint8; H and W are S, or less where no picture needs them.
         mask: (B * T, H, W) bool.
-        shown: (R * T, 7, H, W) int8, see `Sample`.
+        shown: (R * T, 8, H, W) int8, see `Sample`.
         texts: B expressions.
     """
 
@@ -98,7 +97,7 @@ class SyntheticSamples(IterableDataset[Sample]):
     Args:
         side_px: side S of the square pictures.
         frames: length T of a clip.
-        expressions: K, asked of each clip; with 0 the samples are single frames.
+        expressions: K, asked of each clip; with 0 nothing is said of the samples, which are varied.
         zoom: the cameras come up to so much closer.
         weights: how often each kind of expression is drawn, by name; kinds that a clip cannot have are left out.
         first_world: number of the first world, counted from FIRST_TRAINING_SEED.
@@ -157,7 +156,7 @@ class SyntheticSamples(IterableDataset[Sample]):
             speed_m=float(rng.uniform(*SPEEDS_M)),
             zoom=float(rng.uniform(1, self._zoom)),
         )
-        if not self._expressions:
+        if not self._expressions and self._frames == 1:
             for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
                 yield clip, []
             return
@@ -165,6 +164,9 @@ class SyntheticSamples(IterableDataset[Sample]):
         starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
         for clip in world.clips(starts, self._frames, stride):
             clip = mirror(clip) if rng.random() < 0.5 else clip
+            if not self._expressions:
+                yield clip, []
+                continue
             drawn = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
             if len(drawn) == self._expressions:
                 yield clip, drawn
@@ -215,13 +217,9 @@ def mirror(clip: Clip) -> Clip:
         rgb=clip.rgb[:, :, ::-1],
         instances=clip.instances[:, :, ::-1],
         normals=normals,
+        motions=tuple(map(swap_sides, clip.motions)),
         expressions=tuple(replace(expression, text=swap_sides(expression.text)) for expression in clip.expressions),
     )
-
-
-def swap_sides(text: str) -> str:
-    """The words for a mirrored picture: left for right, and leftmost for rightmost, but not what "bright" ends in."""
-    return re.sub(r"\b(left|right)", lambda side: "right" if side[0] == "left" else "left", text)
 
 
 def pad_clip(clip: Clip, side_px: int) -> Clip:
@@ -240,10 +238,12 @@ def clip_to_sample(clip: Clip, expressions: list[Expression], size_px: tuple[int
     assert clip.normals is not None
     _, height_px, width_px = clip.instances.shape
     masks = [clip.mask(expression) for expression in expressions]
+    motions = clip.motions or ("",) * len(clip.objects)
     named = [
-        (thing.index, COLOURS.index(thing.colour), KINDS.index(thing.kind), _surface(thing)) for thing in clip.objects
+        (thing.index, COLOURS.index(thing.colour), KINDS.index(thing.kind), _surface(thing), _motion(motion))
+        for thing, motion in zip(clip.objects, motions, strict=True)
     ]
-    names = np.array([(0, -1, -1, -1), *named], np.int8)[clip.instances]
+    names = np.array([(0, -1, -1, -1, -1), *named], np.int8)[clip.instances]
     return Sample(
         rgb=clip.rgb,
         masks=np.array(masks, bool).reshape(len(masks), *clip.instances.shape),
@@ -267,6 +267,10 @@ def samples_to_batch(samples: list[Sample], step_px: int) -> Batch:
         shown=stack([sample.shown[..., :rows, :columns] for sample in samples]).flatten(0, 1),
         texts=[text for sample in samples for text in sample.texts],
     )
+
+
+def _motion(name: str) -> int:
+    return MOTIONS.index(name) if name else -1
 
 
 def _surface(thing: SceneObject) -> int:

@@ -23,6 +23,7 @@ from samwise_ros.config import image_step_px, preset
 from samwise_ros.data import refcoco
 from samwise_ros.data.described import read_frame
 from samwise_ros.data.synthetic import render_clip
+from samwise_ros.data.tracks import MOTIONS
 from samwise_ros.data.vocabulary import COLOURS, KINDS, sample_texts
 from samwise_ros.engine.overlay import draw_overlay
 from samwise_ros.engine.tracker import Tracker
@@ -112,7 +113,7 @@ class SyntheticSource:
         worlds: says which worlds and expressions.
     """
 
-    classes: tuple[int, ...] = (len(COLOURS), len(KINDS), len(SURFACES))
+    classes: tuple[int, ...] = (len(COLOURS), len(KINDS), len(SURFACES), len(MOTIONS))
 
     def __init__(self, recipe: Recipe, worlds: Worlds) -> None:
         self._recipe, self._worlds = recipe, worlds

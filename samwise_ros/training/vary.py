@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ GAINS, OFFSETS = (0.85, 1.15), (-9.0, 9.0)
 
 def vary(clip: Clip, rng: np.random.Generator) -> Clip:
     """Turn, shift, scale and half of the time mirror a clip, and change its light: what is seen keeps its names.
+
+    All frames are changed alike, so that motions stay what they are.
 
     Args:
         clip: of square pictures with normals, of which nothing is said, since places change.
@@ -49,7 +52,14 @@ def vary(clip: Clip, rng: np.random.Generator) -> Clip:
     warped = [_warp(normal.view(np.uint8), way, cv2.INTER_NEAREST, (0, 0, 0)) for normal in clip.normals]
     normals = np.stack(warped).view(np.int8).astype(np.float32)
     normals[..., :2] = normals[..., :2] @ turn  # the rows are turned back
-    return Clip(pictures, instances, clip.objects, (), normals.round().clip(-NORMAL_UNIT, NORMAL_UNIT).astype(np.int8))
+    normals = normals.round().clip(-NORMAL_UNIT, NORMAL_UNIT)
+    motions = clip.motions if across > 0 else tuple(map(swap_sides, clip.motions))
+    return Clip(pictures, instances, clip.objects, (), normals.astype(np.int8), motions)
+
+
+def swap_sides(text: str) -> str:
+    """The words for a mirrored picture: left for right, and leftmost for rightmost, but not what "bright" ends in."""
+    return re.sub(r"\b(left|right)", lambda side: "right" if side[0] == "left" else "left", text)
 
 
 def _warp(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hand_tracks import FRAMES, moved, thing, tracks_of
 
-from samwise_ros.data.tracks import members
+from samwise_ros.data.tracks import MOTIONS, members
 
 
 def test_left_is_a_clear_gap_in_every_frame():
@@ -48,7 +48,12 @@ def test_larger_needs_the_eye_and_the_truth():
     ],
 )
 def test_motion_is_named_by_its_main_direction(step: dict[str, float], names: set[str]):
-    assert moved(tracks_of(thing(1), x=[0.5]), 0, **step).motions == [names]
+    tracks = moved(tracks_of(thing(1), x=[0.5]), 0, **step)
+    assert tracks.motions == [names]
+    # Of what can be said of it, what says the most.
+    (main,) = tracks.main_motions
+    assert main == next(iter(names - {"moving", "rolling", "unclear"}), "")
+    assert main in ("", *MOTIONS)
 
 
 def test_motion_under_a_moving_camera_is_unclear():

@@ -6,6 +6,7 @@ import torch
 
 from samwise_ros.model.adapter import (
     CrossModalTemporalAdapter,
+    FrameChange,
     HierarchicalSelectiveAttention,
     image_to_patches,
     patches_to_image,
@@ -90,3 +91,26 @@ def test_without_vision_to_text_the_text_goes_on_as_it_came():
     vision_residual, text_residual = adapter.exchange(x, x.mean(1), text, torch.zeros(2, 5, dtype=torch.bool))
     assert vision_residual.shape == (2, 1, 4, 4, 12)
     assert torch.equal(text_residual, torch.zeros_like(text))
+
+
+def test_frames_are_compared_with_the_oldest_of_the_window():
+    change = FrameChange(16)
+    window = torch.randn(2, 4, 6, 8, 16)
+    assert not change(window, 3).any(), "a fresh one says nothing"
+    torch.nn.init.normal_(change.tell.weight)
+    told = change(window, 3)
+    assert told.shape == (2, 3, 6, 8, 16)
+    between, oldest = window.clone(), window.clone()
+    between[:, 1:3] += 1
+    oldest[:, 0] += 1
+    assert torch.allclose(change(between, 3)[:, -1], told[:, -1], atol=1e-5)
+    assert not torch.allclose(change(oldest, 3)[:, -1], told[:, -1], atol=1e-2)
+    assert torch.allclose(change(window, 1), told[:, -1:], atol=1e-5)
+
+
+def test_the_change_is_added_to_what_attention_finds():
+    adapter = CrossModalTemporalAdapter(12, 20, 16, 8, 2, change=True).eval()
+    torch.nn.init.normal_(adapter.change.tell.weight)
+    window = torch.randn(1, 3, 4, 4, 16)
+    parts = window[:, 1:] + adapter.temporal(window, 2) + adapter.change(window, 2)
+    assert torch.allclose(adapter.look_back(window, 2), parts, atol=1e-6)

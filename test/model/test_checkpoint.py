@@ -72,6 +72,17 @@ def test_parts_that_the_single_image_model_lacks_are_recognised(network: Samwise
     assert load_network(tmp_path / "w.safetensors").config == loaded.config
 
 
+@pytest.mark.parametrize("part", ["pyramid", "frame_change"])
+def test_a_file_says_by_its_keys_whether_it_has_what_compact_alone_may_have(
+    network: Samwise, part: str, tmp_path: Path
+):
+    plain = Samwise(replace(network.config, **{part: False}))
+    for one, expected in ((network, True), (plain, False)):
+        path = tmp_path / f"{expected}.safetensors"
+        save_weights(one, "compact", path)
+        assert getattr(load_network(path, "compact").config, part) is expected
+
+
 def test_a_part_that_is_there_by_half_is_refused(network: Samwise, tmp_path: Path):
     state = released_state(network)
     del state["cmt_adapters.1.hsa.linear.bias"]

@@ -64,14 +64,6 @@ def test_a_fresh_pyramid_leaves_the_backbone_as_it_is(network: Samwise):
         )
 
 
-def test_a_file_says_by_its_keys_whether_it_has_one(network: Samwise, tmp_path: Path):
-    plain = new_network(replace(network.config, pyramid=False))
-    for one, expected in ((network, True), (plain, False)):
-        path = tmp_path / f"{expected}.safetensors"
-        save_weights(one, "compact", path)
-        assert load_network(path, "compact").config.pyramid is expected
-
-
 def test_half_a_pyramid_is_refused(network: Samwise, tmp_path: Path):
     del network.pyramid.hand_over
     path = tmp_path / "half.safetensors"

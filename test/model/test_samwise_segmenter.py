@@ -100,6 +100,9 @@ def plain_stream(network: Samwise, images: Sequence[Tensor], ids: Tensor) -> Ite
             inputs[k].append(adapter.reduce(vision))
             window = torch.stack(inputs[k][-8:], 1)
             x = (window + adapter.temporal(window, window.shape[1]))[:, -1:]
+            if adapter.change is not None:
+                both = torch.cat((window[:, -1], window[:, -1] - window[:, 0]), -1).permute(0, 3, 1, 2)
+                x = x + adapter.change.tell(adapter.change.compare(both).relu()).permute(0, 2, 3, 1)
             vision_residual, text_residual = adapter.exchange(x, window.mean(1), tokens, text.padding)
             vision = vision + vision_residual[:, 0]
             tokens = tokens + text_residual

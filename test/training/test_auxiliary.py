@@ -11,26 +11,29 @@ from samwise_ros.training.auxiliary import (
     USUAL_REACH,
     AuxiliaryHeads,
     box_loss,
+    cells_choice_loss,
     choice_loss,
     thing_boxes,
 )
 
 
 def nothing_shown(pictures: int, sorts: int) -> torch.Tensor:
-    shown = torch.zeros(pictures, 1 + sorts + 3, 64, 64, dtype=torch.int8)
-    shown[:, 1 : 1 + sorts] = -1
+    """Of so many sorts of names, and of motions."""
+    shown = torch.zeros(pictures, 1 + sorts + 1 + 3, 64, 64, dtype=torch.int8)
+    shown[:, 1 : 2 + sorts] = -1
     return shown
 
 
 def test_auxiliary_labels_are_those_of_each_expressions_clip():
     torch.manual_seed(0)
-    heads = AuxiliaryHeads((4, 6, 8), (4, 6, 8), (0, 1), 5, (3, 2))
+    heads = AuxiliaryHeads((4, 6, 8), 7, (4, 6, 8), (0, 1), 5, (3, 2, 4))
     # 2 clips of 2 frames with 3 expressions each, maps of 8, 4 and 2 cells a side of pictures of 64 px.
     maps = [torch.randn(4, width, side, side) for width, side in ((4, 8), (6, 4), (8, 2))]
     text = torch.randn(6, 5)
     mask = torch.rand(12, 64, 64) > 0.7
     number = torch.randint(0, MAX_THINGS, (4, 1, 64, 64))
-    names = torch.cat([torch.randint(0, count, (4, 1, 64, 64)) for count in (3, 2)], 1)
+    names = torch.cat([torch.randint(0, count, (4, 1, 64, 64)) for count in (3, 2, 4)], 1)
+    looked, logits = torch.randn(4, 8, 8, 7), torch.randn(12, 16, 16)
     normal = torch.randint(-127, 128, (4, 3, 64, 64))
     shown = torch.cat((number, names.where(number > 0, -1), normal.where(number > 0, 0)), 1).to(torch.int8)
 
@@ -38,10 +41,10 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
         return values.unflatten(0, (2, 2)).repeat_interleave(3, 0).flatten(0, 1)
 
     def loss(fused: list[torch.Tensor], shown: torch.Tensor) -> float:
-        return heads(maps, fused, text, mask, shown).item()
+        return heads(maps, looked, fused, text, logits, mask, shown).item()
 
     repeated = [repeat(level) for level in maps]
-    each = heads(repeated, repeated, text, mask, repeat(shown)).item()
+    each = heads(repeated, repeat(looked), repeated, text, logits, mask, repeat(shown)).item()
     assert loss(repeated, shown) == pytest.approx(each, abs=1e-5)
     assert loss(repeated, shown) != pytest.approx(loss(repeated, shown.flip(0)), abs=1e-3)
     assert loss(maps, shown) == pytest.approx(loss(repeated, shown), abs=1e-5), "maps that no text has reached"
@@ -49,10 +52,10 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
 
 def test_the_text_is_compared_with_the_chosen_maps():
     torch.manual_seed(0)
-    heads = AuxiliaryHeads((4, 4, 6), (4, 4, 6), (1, 2), 5, (3,))
+    heads = AuxiliaryHeads((4, 4, 6), 0, (4, 4, 6), (1, 2), 5, (3, 2))
     maps = [torch.randn(1, width, 8, 8, requires_grad=True) for width in (4, 4, 6)]
     mask, shown = torch.rand(2, 64, 64) > 0.7, nothing_shown(1, 1)
-    heads(maps, maps, torch.randn(2, 5), mask, shown).backward()
+    heads(maps, None, maps, torch.randn(2, 5), torch.randn(2, 16, 16), mask, shown).backward()
     grads = [level.grad for level in maps]
     for level in maps:
         level.grad = None
@@ -63,7 +66,7 @@ def test_the_text_is_compared_with_the_chosen_maps():
 
 @pytest.mark.parametrize("rows", [64, 32])
 def test_cells_are_named_by_the_pixel_in_their_middle(rows: int):
-    heads = AuxiliaryHeads((4, 4, 4), (4, 4, 4), (0, 1), 5, (3, 2))
+    heads = AuxiliaryHeads((4, 4, 4), 0, (4, 4, 4), (0, 1), 5, (3, 2, 2))
     shown = nothing_shown(1, 2)[:, :, :rows]
     for head in heads.name:
         torch.nn.init.zeros_(head.weight)
@@ -72,7 +75,7 @@ def test_cells_are_named_by_the_pixel_in_their_middle(rows: int):
     nothing = math.log(2)
     assert heads.name_cells(maps, shown).item() == pytest.approx(nothing, rel=1e-5), "a picture of nothing"
     # The middle of a cell of stride 8, and of no other stride; its box is this one pixel.
-    shown[0, :, 12, 20] = torch.tensor([1, 2, 1, 0, 0, 127])
+    shown[0, :, 12, 20] = torch.tensor([1, 2, 1, -1, 0, 0, 127])
     middle = torch.tensor([[20.5 / 64, 12.5 / rows]])
     box = torch.tensor([[20.0 / 64, 12.0 / rows, 21.0 / 64, 13.0 / rows]])
     missed = box_loss(torch.zeros(1, 4), middle, box).item()
@@ -81,9 +84,9 @@ def test_cells_are_named_by_the_pixel_in_their_middle(rows: int):
 
 
 def test_a_surface_has_to_be_turned_as_it_is():
-    heads = AuxiliaryHeads((4,), (4,), (0, 0), 5, ())
+    heads = AuxiliaryHeads((4,), 0, (4,), (0, 0), 5, (2,))
     shown = nothing_shown(1, 0)
-    shown[0, :, :, :] = torch.tensor([1, 0, -127, 0])[:, None, None]
+    shown[0, :, :, :] = torch.tensor([1, -1, 0, -127, 0])[:, None, None]
     with torch.no_grad():
         heads.name[0].weight.zero_()
         heads.name[0].bias.copy_(torch.tensor([99.0, 0, 0, 0, 0, 0, -3, 0]))
@@ -122,3 +125,36 @@ def test_the_described_thing_has_to_stand_out():
     losses = choice_loss(logits, numbers, mask, torch.tensor([True, True, False, True]))
     total = math.log(math.exp(2) + math.exp(1) + 1)
     assert losses.tolist() == pytest.approx([total - 2, total - 1, total, 0], abs=1e-5)
+
+
+def test_the_mask_has_to_stand_out_on_the_described_thing():
+    """Two expressions of one clip of two frames: each frame is compared with what it shows itself."""
+    numbers = torch.zeros(2, 8, 8, dtype=torch.int8)
+    numbers[0, :4, :4], numbers[0, 4:, 4:] = 1, 2
+    numbers[1, :4, 4:] = 1
+    mask = torch.stack((numbers == 1, numbers == 2)).flatten(0, 1)
+    logits = torch.zeros(4, 2, 2)
+    logits[0, 0, 0], logits[1, 0, 1], logits[2, 1, 1] = 2.0, 3.0, 1.0
+    with_nothing = [math.log(1 + math.exp(2) + 1) - 2, math.log(1 + math.exp(3)) - 3]
+    other_is_there_once = [math.log(1 + math.exp(1) + 1) - 1, math.log(2)]
+    expected = sum(with_nothing + other_is_there_once) / 4
+    assert cells_choice_loss(logits, mask, numbers, 2).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_cell_that_looked_through_time_has_to_say_how_its_thing_moves():
+    heads = AuxiliaryHeads((4,), 5, (4,), (0, 0), 5, (3,))
+    shown = nothing_shown(2, 0)
+    maps = [torch.zeros(2, 4, 8, 8)]
+    looked = torch.zeros(2, 8, 8, 5, requires_grad=True)
+    with torch.no_grad():
+        heads.move.weight.zero_()
+        heads.move.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))
+
+    def loss(looked: torch.Tensor | None) -> torch.Tensor:
+        return heads(maps, looked, maps, torch.zeros(1, 5), torch.zeros(2, 16, 16), torch.zeros(2, 64, 64) > 0, shown)
+
+    without = loss(None).item()
+    assert loss(looked).item() == pytest.approx(without), "of nothing a motion is known"
+    shown[0, 1, 4, 4], shown[1, 1, 4, 12] = 1, 2  # the middles of two cells
+    said = 2 * math.log(2 + math.e) - 1
+    assert loss(looked).item() == pytest.approx(without + said / 2, abs=1e-5)

@@ -18,7 +18,6 @@ from samwise_ros.training.described import (
     fit_pictures,
     last_videos,
     read_split,
-    swap_sides,
 )
 from samwise_ros.training.recipe import Split
 from samwise_ros.training.samples import Sample
@@ -109,18 +108,6 @@ def test_half_of_the_augmented_samples_are_mirrored_with_their_words(tmp_path: P
             assert np.array_equal(sample.masks, plain.masks)
     assert 10 < mirrored < 30
     assert len(levels) > 10, "light changes too"
-
-
-@pytest.mark.parametrize(
-    ("text", "swapped"),
-    [
-        ("leftmost cat right of the car", "rightmost cat left of the car"),
-        ("bright upright thing on the right-hand side", "bright upright thing on the left-hand side"),
-    ],
-)
-def test_sides_are_swapped_in_words_that_begin_with_them(text: str, swapped: str):
-    assert swap_sides(text) == swapped
-    assert swap_sides(swapped) == text
 
 
 def test_a_photograph_is_repeated_where_a_clip_is_asked(tmp_path: Path):

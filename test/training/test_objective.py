@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from samwise_ros.data.synthetic import render_clip
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.model.build import build_model
 from samwise_ros.model.refsam import RefSam
+from samwise_ros.training import auxiliary
 from samwise_ros.training.auxiliary import AuxiliaryHeads
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES
@@ -100,9 +102,27 @@ def test_without_expressions_the_backbone_alone_learns_to_name(model: str, parts
     assert all(name.startswith(parts) for name in learns)
 
 
+@pytest.mark.parametrize("pyramid", [True, False])
+def test_clips_without_expressions_teach_adapter_0_to_name_motions(pyramid: bool, batch: Batch):
+    network = build_model("compact")
+    network = type(network)(replace(network.config, pyramid=pyramid))
+    network.set_image_side(64)
+    objective = Objective(network, dict.fromkeys(LOSSES, 1.0), SyntheticSource.classes).train()
+    images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
+    assert (batch.shown[:, 4] > 0).any(), "something moves"
+    losses = objective(images, torch.zeros(0), batch.mask[:0], batch.shown)
+    assert losses.keys() == {"auxiliary"}
+    losses["auxiliary"].backward()
+    for part in ("change.tell.weight", "temporal.out.weight", "vision_down.weight"):
+        assert network.get_parameter(f"adapters.0.{part}").grad.abs().max() > 0
+    assert objective.heads.name[0].weight.grad.abs().max() > 0
+    assert all(weight.grad is None for weight in network.adapters[1].parameters())
+
+
 @pytest.mark.parametrize("model", ["compact", "refsam_compact"])
 def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Batch, monkeypatch):
     monkeypatch.setattr(AuxiliaryHeads, "_match_text", lambda *_: 0.0)
+    monkeypatch.setattr(auxiliary, "cells_choice_loss", lambda *_: 0.0)
     network = build_model(model)
     network.set_image_side(64)
     objective = Objective(network, dict.fromkeys(LOSSES, 0.0) | {"auxiliary": 1.0}, SyntheticSource.classes).train()
@@ -111,6 +131,8 @@ def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Bat
     ids[:, 0], ids[:, -1] = 0, 2
     objective(images, ids, batch.mask, batch.shown)["auxiliary"].backward()
     assert network.get_parameter(SEEING[model]).grad.abs().max() > 0
+    if model == "compact":
+        assert network.get_parameter("adapters.0.change.tell.weight").grad.abs().max() > 0, "motions, too"
     assert all(parameter.grad is None for parameter in network.text_encoder.parameters())
 
 

@@ -85,8 +85,11 @@ def test_the_stage_of_a_step(tmp_path):
             "expected positive numbers",
         ),
         (
-            {"stages": [{"side_px": 64, "frames": 2, "batch": 1, "expressions": 0, "zoom": 1, "steps": 1}]},
-            "asks nothing, expected single frames and the auxiliary loss",
+            {
+                "stages": [{"side_px": 64, "frames": 2, "batch": 1, "expressions": 0, "zoom": 1, "steps": 1}],
+                "loss_weights": {"focal": 1, "dice": 1, "score": 1, "cme": 1, "auxiliary": 0},
+            },
+            "asks nothing, expected the auxiliary loss, which is all that is left to learn from: weigh it",
         ),
         ({"leave_out": ["everything"]}, r"has leave_out \['everything'\], expected a list of some of vision_to_text"),
         ({"leave_out": None}, "has leave_out None, expected a list"),

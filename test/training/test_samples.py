@@ -9,6 +9,7 @@ import pytest
 
 from samwise_ros.data.expressions import Expression
 from samwise_ros.data.synthetic import Clip, World, render_clip
+from samwise_ros.data.tracks import MOTIONS
 from samwise_ros.data.vocabulary import COLOURS, EXPRESSION_KINDS, KINDS
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.training import samples as module
@@ -60,8 +61,19 @@ def test_a_sample_tells_what_every_pixel_shows():
         assert set(sample.shown[:, 0][mask]) == {thing.index}
         assert set(sample.shown[:, 1][mask]) == {COLOURS.index(thing.colour)}
         assert set(sample.shown[:, 2][mask]) == {KINDS.index(thing.kind)}
-        assert np.array_equal(sample.shown[:, 4:].transpose(0, 2, 3, 1)[mask], clip.normals[mask])
+        assert np.array_equal(sample.shown[:, 5:].transpose(0, 2, 3, 1)[mask], clip.normals[mask])
     assert set(sample.shown[:, 2][clip.instances == 0]) == {-1}
+    assert set(sample.shown[:, 4].flat) == {-1}, "one frame tells no motion"
+
+
+def test_a_sample_tells_how_things_move():
+    clip = render_clip(5, frames=6, height=64, width=64)
+    assert "still" in clip.motions
+    assert "" in clip.motions
+    for sample, motions in ((clip_to_sample(clip, []), clip.motions), (clip_to_sample(mirror(clip), []), None)):
+        for thing, motion in zip(clip.objects, motions or mirror(clip).motions, strict=True):
+            of_thing = sample.shown[:, 0] == thing.index
+            assert set(sample.shown[:, 4][of_thing]) <= {MOTIONS.index(motion) if motion else -1}
 
 
 def test_a_mask_begins_when_its_expression_becomes_true():
@@ -103,12 +115,12 @@ def test_padding_is_no_object_and_normalises_to_about_zero():
     clip = pad_clip(render_clip(5, frames=2, height=48, width=64), 64)
     batch = samples_to_batch([clip_to_sample(clip, asked) for _ in range(3)], 64)
     assert batch.rgb.shape == (3, 2, 64, 64, 3)
-    assert batch.shown.shape == (6, 7, 64, 64)
+    assert batch.shown.shape == (6, 8, 64, 64)
     assert batch.mask.shape == (12, 64, 64)
     assert batch.texts == ["x", "y"] * 3
     assert not batch.mask[:, 48:].any()
-    assert (batch.shown[:, 1:4, 48:] == -1).all()
-    assert not batch.shown[:, [0, 4, 5, 6], 48:].any()
+    assert (batch.shown[:, 1:5, 48:] == -1).all()
+    assert not batch.shown[:, [0, 5, 6, 7], 48:].any()
     assert normalise(batch.rgb[0])[:, :, 48:].abs().max() < 0.02
 
 
@@ -124,7 +136,7 @@ def test_what_is_padding_in_all_clips_is_left_out():
     batch = samples_to_batch(samples(wide, wide), 16)
     assert batch.rgb.shape == (2, 2, 48, 64, 3)
     assert batch.mask.shape == (4, 48, 64)
-    assert batch.shown.shape == (4, 7, 48, 64)
+    assert batch.shown.shape == (4, 8, 48, 64)
     assert np.array_equal(batch.rgb[0].numpy(), wide.rgb)
     assert np.array_equal(batch.mask[:2].numpy(), wide.instances == 1)
     assert samples_to_batch(samples(wide, tall), 16).rgb.shape == (2, 2, 64, 64, 3)
@@ -153,7 +165,8 @@ def test_kinds_are_drawn_by_weight_and_nothing_twice():
 def test_a_mirrored_clip_has_its_words_mirrored():
     clip = render_clip(5, frames=1, height=64, width=64)
     words = Expression("the leftmost cup right of the ball on the left", "place", 1)
-    mirrored = mirror(replace(clip, expressions=(words,)))
+    mirrored = mirror(replace(clip, expressions=(words,), motions=("moving left", "coming closer", "")))
+    assert mirrored.motions == ("moving right", "coming closer", "")
     assert mirrored.expressions[0].text == "the rightmost cup left of the ball on the right"
     assert np.array_equal(mirrored.rgb[:, :, 0], clip.rgb[:, :, -1])
     assert np.array_equal(mirrored.mask(words), clip.mask(words)[:, :, ::-1])
@@ -170,3 +183,11 @@ def test_samples_without_expressions_are_single_frames_shown_several_times_in_ot
     assert all(sample.rgb.shape == (1, 64, 64, 3) and (sample.shown[:, 0] > 0).any() for sample in plain)
     assert len(filmed) - module.BUFFER_FRAMES <= len(plain) / module.SHOWINGS + module.NAMED_FRAMES_AT_ONCE
     assert len({sample.rgb.tobytes() for sample in plain}) == len(plain)
+
+
+def test_clips_without_expressions_tell_motions():
+    clips = first_samples(12, frames=5, expressions=0)
+    assert all(sample.texts == () and sample.masks.shape == (0, 5, 64, 64) for sample in clips)
+    assert all(sample.shown.shape == (5, 8, 64, 64) for sample in clips)
+    motions = {MOTIONS[index] for sample in clips for index in np.unique(sample.shown[:, 4]) if index >= 0}
+    assert {"still"} < motions

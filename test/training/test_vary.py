@@ -1,5 +1,7 @@
 """Other views of a filmed picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,9 @@ from samwise_ros.data.synthetic import NORMAL_UNIT, Clip, World
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.training import vary as module
 from samwise_ros.training.samples import pad_clip
-from samwise_ros.training.vary import vary
+from samwise_ros.training.vary import swap_sides, vary
+
+PARTS = ("rgb", "instances", "normals")
 
 
 @pytest.fixture
@@ -71,6 +75,21 @@ def test_a_mirrored_surface_is_turned_to_the_other_side(clip: Clip, monkeypatch:
     assert np.array_equal(mirrored.normals, clip.normals[:, :, ::-1] * np.array([-1, 1, 1]))
 
 
+def test_all_frames_are_changed_alike_and_only_a_mirror_changes_motions():
+    clip = pad_clip(World(5, height=48, width=64).clip(20, 5), 64)
+    clip = replace(clip, motions=("moving left", "moving away", "")[: len(clip.objects)])
+    # The last frame is the first one again: it has to look alike afterwards.
+    again = replace(
+        clip, **{name: np.concatenate((getattr(clip, name)[:-1], getattr(clip, name)[:1])) for name in PARTS}
+    )
+    view = vary(again, np.random.default_rng(2))
+    for name in PARTS:
+        assert np.array_equal(getattr(view, name)[0], getattr(view, name)[-1])
+        assert not np.array_equal(getattr(view, name)[0], getattr(view, name)[2])
+    assert vary(clip, Coin(1.0)).motions == clip.motions
+    assert vary(clip, Coin(-1.0)).motions == ("moving right", "moving away", "")[: len(clip.objects)]
+
+
 def test_a_turned_surface_is_turned_with_the_picture(monkeypatch: pytest.MonkeyPatch):
     """A quarter turn: what was to the right is above, and what faced right faces up."""
     fix(monkeypatch, TURNS_RAD=np.pi / 2)
@@ -90,3 +109,15 @@ def test_beside_the_picture_there_is_nothing(clip: Clip, monkeypatch: pytest.Mon
     moved = vary(clip, Coin(1.0))
     assert not moved.instances[:, :, 40:].any()
     assert normalise(torch.from_numpy(moved.rgb))[..., 40:].abs().max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "swapped"),
+    [
+        ("leftmost cat right of the car", "rightmost cat left of the car"),
+        ("bright upright thing on the right-hand side", "bright upright thing on the left-hand side"),
+    ],
+)
+def test_sides_are_swapped_in_words_that_begin_with_them(text: str, swapped: str):
+    assert swap_sides(text) == swapped
+    assert swap_sides(swapped) == text
