@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from samwise_ros.data.facts import Fact, Noun, false_facts, true_facts
-from samwise_ros.data.tracks import Tracks
+from samwise_ros.data.tracks import Tracks, members
 from samwise_ros.data.vocabulary import (
     ANYTHING,
     COLOUR_WORDS,
@@ -34,12 +34,16 @@ class Expression:
         kind: one of `vocabulary.EXPRESSION_KINDS`: what singles the thing out.
         object_index: the one thing it is true of; 0: true of nothing in view.
         since: first frame of the clip in which it is true; above 0 for the kind `late` alone.
+        called: indices of the things in view that its noun fits, "cup" in "the cup left of the ball".
+        landmark: index of the thing that it compares with, the ball there; 0 where there is none.
     """
 
     text: str
     kind: str
     object_index: int
     since: int = 0
+    called: tuple[int, ...] = ()
+    landmark: int = 0
 
 
 def describe(tracks: Tracks, rng: np.random.Generator, *, held_out: bool = False) -> tuple[Expression, ...]:
@@ -61,7 +65,8 @@ def describe(tracks: Tracks, rng: np.random.Generator, *, held_out: bool = False
     facts += false_facts(tracks, rng, MAX_PER_KIND)
     found: list[Expression] = []
     for kind in EXPRESSION_KINDS:
-        found += [_say(fact, rng, held_out) for fact in _choose([fact for fact in facts if fact.kind == kind], rng)]
+        chosen = _choose([fact for fact in facts if fact.kind == kind], rng)
+        found += [_say(fact, tracks, rng, held_out) for fact in chosen]
     return tuple(dict.fromkeys(found))
 
 
@@ -76,7 +81,7 @@ def _choose(alike: list[Fact], rng: np.random.Generator) -> list[Fact]:
     return [drawn[place] for _, place in sorted(turns)[:MAX_PER_KIND]]
 
 
-def _say(fact: Fact, rng: np.random.Generator, held_out: bool) -> Expression:
+def _say(fact: Fact, tracks: Tracks, rng: np.random.Generator, held_out: bool) -> Expression:
     """Put a fact into words."""
     phrases = PHRASES[fact.group][fact.name] if fact.group else NOUN_PHRASES
     phrase = _pick(phrases.held_out if held_out else phrases.usual, rng)
@@ -86,7 +91,11 @@ def _say(fact: Fact, rng: np.random.Generator, held_out: bool) -> Expression:
         text = f"an {text[2:]}"
     if text.startswith("the ") and rng.random() < 0.1:
         text = text.removeprefix("the ")
-    return Expression(text, fact.kind, fact.index, fact.since)
+    in_view = [tracks.objects[i] for i in members(tracks.in_view)]
+    called = tuple(thing.index for thing in in_view if fact.noun.fits(thing))
+    compared = fact.landmark
+    other = next((thing.index for thing in in_view if compared.fits(thing)), 0) if compared else 0
+    return Expression(text, fact.kind, fact.index, fact.since, called, other)
 
 
 def _call(noun: Noun, rng: np.random.Generator) -> str:

@@ -23,7 +23,10 @@ BOX, NORMAL = 4, 3
 USUAL_REACH = 0.2
 """How far a fresh head takes a box to reach to each side, as a share of the picture's side."""
 
-NORMAL_WEIGHT = 1.5
+NORMAL_WEIGHT, ROLES_WEIGHT = 1.5, 0.5
+
+ROLES = 2
+"""Parts of an expression that things may have: its noun, and what it compares with."""
 
 
 class AuxiliaryHeads(nn.Module):
@@ -34,6 +37,8 @@ class AuxiliaryHeads(nn.Module):
     Afterwards the names would be learnt from the text. Boxes tell things apart from one another, surfaces tell shapes.
     (b) The dot product of the text's sentence vector with two of the maps that it has reached has to be the
     down-sampled mask, and higher on the described thing than on any other one.
+    Two more such products have to be the masks of all things that the noun fits, and of what the described thing is
+    compared with: the cups and the ball of "the cup left of the ball".
     (c) So have the mask's own logits, which overlap alone lets hedge between two things that are alike.
     (d) A linear layer says of every cell of a thing how it moves, after the cell has looked at the clip's other frames.
 
@@ -62,6 +67,8 @@ class AuxiliaryHeads(nn.Module):
         self.move = nn.Linear(looked_width, motions) if looked_width else None
         self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in matched)
         self.project_map = nn.ModuleList(nn.Conv2d(fused_widths[index], 64, 1) for index in matched)
+        self.ask_things = nn.ModuleList(nn.Linear(text_width, ROLES * 64) for _ in matched)
+        self.offer_things = nn.ModuleList(nn.Conv2d(fused_widths[index], ROLES * 64, 1) for index in matched)
 
     def forward(
         self,
@@ -72,6 +79,7 @@ class AuxiliaryHeads(nn.Module):
         mask_logits: Tensor,
         mask: Tensor,
         shown: Tensor,
+        things: Tensor,
     ) -> Tensor:
         """Sum the losses.
 
@@ -85,13 +93,17 @@ class AuxiliaryHeads(nn.Module):
             shown: (R * T, 1 + N + 3, H, W) int8: of the thing at each pixel its number below MAX_THINGS, 0 for none,
                 its names of N sorts, -1 for none or an unknown one, and its outward normal in any unit. The expressions
                 of a clip follow one another.
+            things: (B, 2) int64, sets of things whose bit k stands for number k: those that the noun fits, and what the
+                described thing is compared with.
 
         Returns:
             Scalar.
         """
         numbers = shown[:, 0]
         total = self.name_all(seen, looked, shown) + self._match_text(fused, sentence, mask, numbers)
-        return total + cells_choice_loss(mask_logits.float(), mask, numbers, len(mask) // len(sentence))
+        frames = len(mask) // len(sentence)
+        total = total + ROLES_WEIGHT * self._find_things(fused, sentence, numbers, things, frames)
+        return total + cells_choice_loss(mask_logits.float(), mask, numbers, frames)
 
     def name_all(self, seen: Sequence[Tensor], looked: Tensor | None, shown: Tensor) -> Tensor:
         """Losses (a) and (d), which need no text; see `forward`."""
@@ -143,14 +155,40 @@ class AuxiliaryHeads(nn.Module):
     def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, numbers: Tensor) -> Tensor:
         total = sentence.new_zeros(())
         frames = len(mask) // len(sentence)
-        for index, project_text, project_map in zip(self._matched, self.project_text, self.project_map, strict=True):
-            text = project_text(sentence).repeat_interleave(frames, 0)
-            level = repeat_clips(project_map(maps[index]), frames, len(mask))
-            logits = torch.einsum("nc,nchw->nhw", text, level).float() / 8.0
+        for index, ask, offer in zip(self._matched, self.project_text, self.project_map, strict=True):
+            logits = products(ask(sentence), offer(maps[index]), frames)[:, 0]
             target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
             total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
             total = total + cells_choice_loss(logits, mask, numbers, frames)
         return total
+
+    def _find_things(
+        self, maps: Sequence[Tensor], sentence: Tensor, numbers: Tensor, things: Tensor, frames: int
+    ) -> Tensor:
+        total = sentence.new_zeros(())
+        sets = things.repeat_interleave(frames, 0)[..., None, None]
+        for index, ask, offer in zip(self._matched, self.ask_things, self.offer_things, strict=True):
+            logits = products(ask(sentence), offer(maps[index]), frames)
+            cells = middles(numbers, numbers.shape[-1] // logits.shape[-1]).long()
+            target = (sets >> repeat_clips(cells, frames, len(logits))[:, None] & 1).float()
+            total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
+        return total
+
+
+def products(asked: Tensor, offered: Tensor, frames: int) -> Tensor:
+    """Dot products of vectors that texts ask with and vectors that cells offer.
+
+    Args:
+        asked: (B, N * 64).
+        offered: (P * T, N * 64, h, w); P divides B, and the texts of a clip follow one another.
+        frames: length T of a clip.
+
+    Returns:
+        (B * T, N, h, w) float32, over the square root of 64.
+    """
+    asked = asked.repeat_interleave(frames, 0).unflatten(1, (-1, 64))
+    offered = repeat_clips(offered, frames, len(asked)).unflatten(1, (-1, 64))
+    return torch.einsum("nrc,nrchw->nrhw", asked, offered).float() / 8.0
 
 
 def cells_choice_loss(logits: Tensor, mask: Tensor, numbers: Tensor, frames: int) -> Tensor:

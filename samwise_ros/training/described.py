@@ -126,8 +126,8 @@ class DescribedSamples(Dataset[Sample]):
             if rng.random() < 0.5:
                 rgb, instances, text = rgb[:, :, ::-1], instances[:, :, ::-1], swap_sides(text)
         padded = pad_clip(Clip(rgb, instances, (), ()), self._side_px)
-        nothing = np.zeros((self._frames, 0, 0, 0), np.int8)
-        return Sample(padded.rgb, padded.instances[None] > 0, nothing, (text,), size)
+        shown, things = np.zeros((self._frames, 0, 0, 0), np.int8), np.zeros((1, 2), np.int64)
+        return Sample(padded.rgb, padded.instances[None] > 0, shown, things, (text,), size)
 
 
 def read_split(split: Split) -> list[DescribedClip[Truth]]:

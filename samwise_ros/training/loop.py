@@ -121,7 +121,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = height * group["peak"]
         images = normalise(batch.rgb.to(self.device).flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-        truth = (labels.to(self.device) for labels in (batch.mask, batch.shown))
+        truth = (labels.to(self.device) for labels in (batch.mask, batch.shown, batch.things))
         losses: dict[str, Tensor] = self._run_objective(images, self._tokenize(batch.texts), *truth)
         for optimizer in self.optimizers:
             optimizer.zero_grad()

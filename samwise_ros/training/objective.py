@@ -39,7 +39,7 @@ class Objective(nn.Module):
             self.network.get_submodule(part).eval()
         return self
 
-    def forward(self, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor) -> dict[str, Tensor]:
         """Run B clips and compare with the truth.
 
         Args:
@@ -47,6 +47,7 @@ class Objective(nn.Module):
             ids: (B, L) int64 token ids.
             mask: (B * T, H, W) bool.
             shown: (R * T, 1 + N + 3, H, W) int8, see `AuxiliaryHeads`.
+            things: (B, 2) int64, likewise.
 
         Returns:
             Scalars by name, without their weights.
@@ -55,9 +56,9 @@ class Objective(nn.Module):
             assert self.heads is not None
             return {"auxiliary": self.heads.name_all(*self._see(images), shown)}
         if isinstance(self.network, RefSam):
-            losses = self._run_refsam(self.network, images, ids, mask, shown)
+            losses = self._run_refsam(self.network, images, ids, mask, shown, things)
         else:
-            losses = self._run_samwise(self.network, images, ids, mask, shown)
+            losses = self._run_samwise(self.network, images, ids, mask, shown, things)
         return {name: loss for name, loss in losses.items() if self._weights[name]}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -80,7 +81,7 @@ class Objective(nn.Module):
         return seen or network.see_further(encoded.stage1.flatten(0, 1)), looked
 
     def _run_samwise(
-        self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor
+        self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor
     ) -> dict[str, Tensor]:
         clip = network(images, ids)
         frames = clip.frames
@@ -95,18 +96,21 @@ class Objective(nn.Module):
         if self.heads is not None:
             seen, looked = self._seen(network, clip.images, clip.seen)
             fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
-            losses["auxiliary"] = self.heads(seen, looked, fused, clip.fused.text_state, logits[:, 0], mask, shown)
+            losses["auxiliary"] = self.heads(
+                seen, looked, fused, clip.fused.text_state, logits[:, 0], mask, shown, things
+            )
         return losses
 
     def _run_refsam(
-        self, network: RefSam, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor
+        self, network: RefSam, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor
     ) -> dict[str, Tensor]:
         """RefSAM has no object score: that nothing is there, its masks alone have to say, each for its own frame."""
         clip = network(images, ids)
         logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
         losses = mask_losses(logits, mask, 1)
         if self.heads is not None:
-            losses["auxiliary"] = self.heads(clip.maps, None, clip.maps, clip.text.sentence, logits[:, 0], mask, shown)
+            maps, sentence = clip.maps, clip.text.sentence
+            losses["auxiliary"] = self.heads(maps, None, maps, sentence, logits[:, 0], mask, shown, things)
         return losses
 
 

@@ -63,6 +63,8 @@ class Sample:
         shown: (T, 8, S, S) int8, of the object at each pixel: its number, 0 for none; its colour, kind and surface as
             indices into COLOURS, KINDS and SURFACES, -1 for none; its motion as an index into MOTIONS, -1 for none or
             an unknown one; and its normal as `Clip` has it. (T, 0, 0, 0) where nobody knows, as in real data sets.
+        things: (K, 2) int64, sets of things whose bit k stands for number k: those that an expression's noun fits, and
+            what it compares with; 0 where nobody knows.
         texts: the expressions.
         size_px: (rows, columns) of the picture; the rest is padding.
     """
@@ -70,6 +72,7 @@ class Sample:
     rgb: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.bool_]
     shown: npt.NDArray[np.int8]
+    things: npt.NDArray[np.int64]
     texts: tuple[str, ...]
     size_px: tuple[int, int]
 
@@ -82,12 +85,14 @@ class Batch:
         rgb: (R, T, H, W, 3) uint8; H and W are S, or less where no picture needs them.
         mask: (B * T, H, W) bool.
         shown: (R * T, 8, H, W) int8, see `Sample`.
+        things: (B, 2) int64, see `Sample`.
         texts: B expressions.
     """
 
     rgb: Tensor
     mask: Tensor
     shown: Tensor
+    things: Tensor
     texts: list[str]
 
 
@@ -248,6 +253,7 @@ def clip_to_sample(clip: Clip, expressions: list[Expression], size_px: tuple[int
         rgb=clip.rgb,
         masks=np.array(masks, bool).reshape(len(masks), *clip.instances.shape),
         shown=np.concatenate((names, clip.normals), -1).transpose(0, 3, 1, 2),
+        things=np.array([_things(expression) for expression in expressions], np.int64).reshape(-1, 2),
         texts=tuple(expression.text for expression in expressions),
         size_px=size_px or (height_px, width_px),
     )
@@ -265,8 +271,13 @@ def samples_to_batch(samples: list[Sample], step_px: int) -> Batch:
         rgb=stack([sample.rgb[:, :rows, :columns] for sample in samples]),
         mask=stack([sample.masks[..., :rows, :columns] for sample in samples]).flatten(0, 2),
         shown=stack([sample.shown[..., :rows, :columns] for sample in samples]).flatten(0, 1),
+        things=stack([sample.things for sample in samples]).flatten(0, 1),
         texts=[text for sample in samples for text in sample.texts],
     )
+
+
+def _things(expression: Expression) -> tuple[int, int]:
+    return sum(1 << index for index in expression.called), 1 << expression.landmark if expression.landmark else 0
 
 
 def _motion(name: str) -> int:

@@ -129,6 +129,22 @@ def test_words_fit_the_thing_and_it_is_in_view():
         assert shown.mean() >= (0.5 if one.kind != "late" else 0.1), one
 
 
+def test_what_the_noun_fits_is_told_and_what_it_is_compared_with():
+    compared = 0
+    for clip, one in sentences(*EXPRESSION_KINDS):
+        words = head(one.text)
+        rest = one.text.removeprefix(" ".join(words)).split()
+        assert list(one.called) == [i for i in in_view(clip, words) if fits(clip.objects[i - 1], words, sized=True)], (
+            one
+        )
+        assert one.object_index in (0, *one.called)
+        assert bool(one.landmark) == bool(rest and rest[-1] != "camera"), one
+        if one.landmark:
+            assert in_view(clip, rest) == [one.landmark], one
+            compared += 1
+    assert compared > 50
+
+
 def test_what_names_alone_single_out_has_no_rival():
     for clip, one in sentences("colour", "kind", "material"):
         assert in_view(clip, head(one.text)) == [one.object_index], one

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from samwise_ros.training import auxiliary
 from samwise_ros.training.auxiliary import (
     MAX_THINGS,
     NORMAL_WEIGHT,
@@ -13,6 +14,7 @@ from samwise_ros.training.auxiliary import (
     box_loss,
     cells_choice_loss,
     choice_loss,
+    products,
     thing_boxes,
 )
 
@@ -33,7 +35,7 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
     mask = torch.rand(12, 64, 64) > 0.7
     number = torch.randint(0, MAX_THINGS, (4, 1, 64, 64))
     names = torch.cat([torch.randint(0, count, (4, 1, 64, 64)) for count in (3, 2, 4)], 1)
-    looked, logits = torch.randn(4, 8, 8, 7), torch.randn(12, 16, 16)
+    looked, logits, things = torch.randn(4, 8, 8, 7), torch.randn(12, 16, 16), torch.randint(0, 512, (6, 2))
     normal = torch.randint(-127, 128, (4, 3, 64, 64))
     shown = torch.cat((number, names.where(number > 0, -1), normal.where(number > 0, 0)), 1).to(torch.int8)
 
@@ -41,10 +43,10 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
         return values.unflatten(0, (2, 2)).repeat_interleave(3, 0).flatten(0, 1)
 
     def loss(fused: list[torch.Tensor], shown: torch.Tensor) -> float:
-        return heads(maps, looked, fused, text, logits, mask, shown).item()
+        return heads(maps, looked, fused, text, logits, mask, shown, things).item()
 
     repeated = [repeat(level) for level in maps]
-    each = heads(repeated, repeat(looked), repeated, text, logits, mask, repeat(shown)).item()
+    each = heads(repeated, repeat(looked), repeated, text, logits, mask, repeat(shown), things).item()
     assert loss(repeated, shown) == pytest.approx(each, abs=1e-5)
     assert loss(repeated, shown) != pytest.approx(loss(repeated, shown.flip(0)), abs=1e-3)
     assert loss(maps, shown) == pytest.approx(loss(repeated, shown), abs=1e-5), "maps that no text has reached"
@@ -55,7 +57,8 @@ def test_the_text_is_compared_with_the_chosen_maps():
     heads = AuxiliaryHeads((4, 4, 6), 0, (4, 4, 6), (1, 2), 5, (3, 2))
     maps = [torch.randn(1, width, 8, 8, requires_grad=True) for width in (4, 4, 6)]
     mask, shown = torch.rand(2, 64, 64) > 0.7, nothing_shown(1, 1)
-    heads(maps, None, maps, torch.randn(2, 5), torch.randn(2, 16, 16), mask, shown).backward()
+    things = torch.zeros(2, 2, dtype=torch.long)
+    heads(maps, None, maps, torch.randn(2, 5), torch.randn(2, 16, 16), mask, shown, things).backward()
     grads = [level.grad for level in maps]
     for level in maps:
         level.grad = None
@@ -151,10 +154,39 @@ def test_a_cell_that_looked_through_time_has_to_say_how_its_thing_moves():
         heads.move.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))
 
     def loss(looked: torch.Tensor | None) -> torch.Tensor:
-        return heads(maps, looked, maps, torch.zeros(1, 5), torch.zeros(2, 16, 16), torch.zeros(2, 64, 64) > 0, shown)
+        mask, things = torch.zeros(2, 64, 64) > 0, torch.zeros(1, 2, dtype=torch.long)
+        return heads(maps, looked, maps, torch.zeros(1, 5), torch.zeros(2, 16, 16), mask, shown, things)
 
     without = loss(None).item()
     assert loss(looked).item() == pytest.approx(without), "of nothing a motion is known"
     shown[0, 1, 4, 4], shown[1, 1, 4, 12] = 1, 2  # the middles of two cells
     said = 2 * math.log(2 + math.e) - 1
     assert loss(looked).item() == pytest.approx(without + said / 2, abs=1e-5)
+
+
+def test_what_the_noun_fits_and_what_is_compared_with_have_to_be_found():
+    """Two expressions of one clip of two frames; cells of stride 32."""
+    heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3,))
+    numbers = torch.zeros(2, 64, 64, dtype=torch.int8)
+    numbers[0, :32, :32], numbers[0, 32:, 32:], numbers[1, :32, 32:] = 1, 2, 3
+    things = torch.tensor([[0b0110, 0b1000], [0b1000, 0]])
+    sought = torch.zeros(2, 2, 2, 2, 2)  # expression, frame, role, row, column
+    sought[0, 0, 0] = torch.eye(2)
+    sought[0, 1, 1, 0, 1] = sought[1, 1, 0, 0, 1] = 1
+    found: list[torch.Tensor] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auxiliary, "products", lambda *_: found[-1])
+        patch.setattr(auxiliary, "dice_loss", lambda logits, target: torch.zeros(1))
+        for right in (1, -1):
+            found.append(right * 40 * (sought.flatten(0, 1) - 0.5))
+            loss = heads._find_things([torch.zeros(2, 4, 2, 2)], torch.zeros(2, 5), numbers, things, 2)
+            assert loss.item() == pytest.approx(0 if right > 0 else 5 * 20, abs=1e-3)
+
+
+def test_products_are_of_each_expression_with_its_own_clip():
+    asked, offered = torch.randn(6, 128), torch.randn(4, 128, 2, 3)  # 2 clips of 2 frames, 3 expressions of each
+    got = products(asked, offered, 2)
+    assert got.shape == (12, 2, 2, 3)
+    # The second clip's third expression, its first frame, the second product.
+    expected = torch.einsum("c,chw->hw", asked[5, 64:], offered[2, 64:]) / 8
+    assert torch.allclose(got[10, 1], expected, atol=1e-5)

@@ -145,7 +145,8 @@ def make_batch() -> Batch:
     rows = torch.arange(4)
     labels = torch.arange(8)[:, None, None]
     masks = torch.arange(16)[:, None, None] > 7
-    return Batch(rows[:, None, None, None, None].expand(4, 2, 1, 1, 3), masks, labels[:, None], list("abcdefgh"))
+    pictures = rows[:, None, None, None, None].expand(4, 2, 1, 1, 3)
+    return Batch(pictures, masks, labels[:, None], torch.arange(8), list("abcdefgh"))
 
 
 def test_a_part_of_a_batch_has_its_own_clips():
@@ -153,6 +154,7 @@ def test_a_part_of_a_batch_has_its_own_clips():
     assert part.texts == ["e", "f", "g", "h"]
     assert part.rgb[:, 0, 0, 0, 0].tolist() == [2, 3]
     assert part.shown.flatten().tolist() == [4, 5, 6, 7]
+    assert part.things.tolist() == [4, 5, 6, 7]
     assert part.mask.shape[0] == 8
     assert part.mask.all()
 

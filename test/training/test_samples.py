@@ -76,6 +76,14 @@ def test_a_sample_tells_how_things_move():
             assert set(sample.shown[:, 4][of_thing]) <= {MOTIONS.index(motion) if motion else -1}
 
 
+def test_a_sample_tells_which_things_an_expression_speaks_of():
+    clip = render_clip(5, frames=1, height=64, width=64)
+    asked = [Expression("the cup left of the ball", "relation", 1, 0, (1, 3), 2), Expression("a mug", "absent", 0)]
+    sample = clip_to_sample(clip, asked)
+    assert sample.things.tolist() == [[0b1010, 0b100], [0, 0]]
+    assert samples_to_batch([sample, sample], 64).things.tolist() == 2 * sample.things.tolist()
+
+
 def test_a_mask_begins_when_its_expression_becomes_true():
     clip = render_clip(5, frames=3, height=64, width=64)
     index = int(np.bincount(clip.instances[clip.instances > 0]).argmax())
