@@ -36,7 +36,10 @@ def write_clip(clip: Clip, folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for t, picture in enumerate(pictures):
             Image.fromarray(picture).save(folder / name / f"{t:06d}.png", compress_level=1)
-    said = [asdict(one) | {"object_index": one.object_index or None} for one in clip.expressions]
+    said = [
+        asdict(one) | {"object_index": one.object_index or None, "landmark": one.landmark or None}
+        for one in clip.expressions
+    ]
     (folder / "expressions.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     rows = [draw_clip(clip, expression, "") for expression in one_per_kind(clip.expressions)]
     save_sheet([draw_clip(clip, None, "as filmed"), *rows], folder / "sheet.png")

@@ -48,7 +48,8 @@ def test_files_are_what_the_world_films(held_out: bool, tmp_path: Path, capsys: 
         assert [one["text"] for one in said] == [one.text for one in clip.expressions]
         labels = np.stack([read(file) for file in sorted((folder / "instances").iterdir())])
         for one, expression in zip(said, clip.expressions, strict=True):
-            assert set(one) == {"text", "kind", "object_index", "since"}
+            assert set(one) == {"text", "kind", "object_index", "since", "called", "landmark"}
+            assert (one["called"], one["landmark"]) == (list(expression.called), expression.landmark or None)
             after = np.arange(3)[:, None, None] >= one["since"]
             np.testing.assert_array_equal((labels == one["object_index"]) & after, clip.mask(expression))
         kinds = {one["kind"] for one in said}
@@ -73,8 +74,15 @@ def clip() -> Clip:
 def test_what_is_absent_has_no_object(clip: Clip, tmp_path: Path) -> None:
     write_clip(clip, tmp_path)
     assert expressions_in(tmp_path)[:2] == [
-        {"text": "the thing that came last", "kind": "late", "object_index": 3, "since": 5},
-        {"text": "a mug", "kind": "absent", "object_index": None, "since": 0},
+        {
+            "text": "the thing that came last",
+            "kind": "late",
+            "object_index": 3,
+            "since": 5,
+            "called": [],
+            "landmark": None,
+        },
+        {"text": "a mug", "kind": "absent", "object_index": None, "since": 0, "called": [], "landmark": None},
     ]
 
 
