@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from samwise_ros.data.facts import Fact, Noun, false_facts, true_facts
+from samwise_ros.data.facts import Fact, Noun, called, false_facts, true_facts
 from samwise_ros.data.tracks import Tracks, members
 from samwise_ros.data.vocabulary import (
     ANYTHING,
@@ -91,11 +91,13 @@ def _say(fact: Fact, tracks: Tracks, rng: np.random.Generator, held_out: bool) -
         text = f"an {text[2:]}"
     if text.startswith("the ") and rng.random() < 0.1:
         text = text.removeprefix("the ")
-    in_view = [tracks.objects[i] for i in members(tracks.in_view)]
-    called = tuple(thing.index for thing in in_view if fact.noun.fits(thing))
-    compared = fact.landmark
-    other = next((thing.index for thing in in_view if compared.fits(thing)), 0) if compared else 0
-    return Expression(text, fact.kind, fact.index, fact.since, called, other)
+    (landmark_index,) = _who(fact.landmark, tracks) if fact.landmark else (0,)
+    return Expression(text, fact.kind, fact.index, fact.since, _who(fact.noun, tracks), landmark_index)
+
+
+def _who(noun: Noun, tracks: Tracks) -> tuple[int, ...]:
+    """Indices of the things in view that a noun fits."""
+    return tuple(tracks.objects[i].index for i in members(called(tracks, noun, tracks.in_view)))
 
 
 def _call(noun: Noun, rng: np.random.Generator) -> str:

@@ -80,7 +80,7 @@ def true_facts(tracks: Tracks) -> Iterator[Fact]:
     for me in members(tracks.named):
         thing, others = tracks.objects[me], tracks.in_view & ~(1 << me)
         for noun in _nouns(thing):
-            rivals = _called(tracks, noun, others)
+            rivals = called(tracks, noun, others)
             if noun.size and not _size_is_clear(tracks, me, noun, others):
                 continue
             if rivals:
@@ -99,14 +99,15 @@ def _nouns(thing: SceneObject) -> Iterator[Noun]:
         yield Noun(kind, colour, material, size)
 
 
-def _called(tracks: Tracks, noun: Noun, among: int) -> int:
+def called(tracks: Tracks, noun: Noun, among: int) -> int:
+    """The set of those of some things that a noun fits; sets are as in `data.tracks`."""
     return sum(1 << i for i in members(among) if noun.fits(tracks.objects[i]))
 
 
 def _size_is_clear(tracks: Tracks, me: int, noun: Noun, others: int) -> bool:
     """Whether those that share all but the size are there, and clearly of another size."""
-    comparable = _called(tracks, replace(noun, size=""), others)
-    alike = _called(tracks, noun, others)
+    comparable = called(tracks, replace(noun, size=""), others)
+    alike = called(tracks, noun, others)
     clear = (tracks.smaller if noun.size == "small" else tracks.larger)[me]
     unlike = comparable & ~alike
     return bool(tracks.steady >> me & 1 and unlike and unlike & ~clear == 0)
@@ -116,7 +117,7 @@ def _kind_of_noun(tracks: Tracks, noun: Noun, others: int) -> str:
     """The kind of an expression that a noun alone is; empty where a part says nothing new."""
 
     def needed(**without: str) -> bool:
-        return bool(_called(tracks, replace(noun, **without), others))
+        return bool(called(tracks, replace(noun, **without), others))
 
     if noun.size:
         return "combined" if noun.material else "size"
@@ -210,7 +211,7 @@ def _landmarks(tracks: Tracks) -> Iterator[tuple[Noun, int]]:
     for i in members(tracks.steady):
         thing = tracks.objects[i]
         for noun in (Noun(thing.kind), Noun(thing.kind, thing.colour), Noun(colour=thing.colour)):
-            if not _called(tracks, noun, tracks.in_view & ~(1 << i)):
+            if not called(tracks, noun, tracks.in_view & ~(1 << i)):
                 yield noun, i
                 break
 
@@ -247,7 +248,7 @@ def _late_facts(tracks: Tracks) -> Iterator[Fact]:
             for noun in (Noun(thing.kind, thing.colour), Noun(thing.kind), Noun(colour=thing.colour)):
                 alike = [i for i in members(others) if _looks_alike(noun, thing, tracks.objects[i])]
                 before = any(tracks.share[0, i] >= MIN_VISIBLE_SHARE for i in alike)
-                if before and not _called(tracks, noun, others):
+                if before and not called(tracks, noun, others):
                     yield Fact("late", "", "", noun, thing.index, since=first)
         yield from _late_motions(tracks, me, others)
 
@@ -267,7 +268,7 @@ def _late_motions(tracks: Tracks, me: int, others: int) -> Iterator[Fact]:
         return
     names = tracks.motion(me, last_rest, frames) & PHRASES["motion"].keys()
     for noun in (Noun(thing.kind), Noun(colour=thing.colour), Noun(thing.kind, thing.colour), Noun()):
-        rivals = _called(tracks, noun, others)
+        rivals = called(tracks, noun, others)
         if rivals and rivals & ~tracks.steady == 0 and all("still" in tracks.motions[i] for i in members(rivals)):
             for name in sorted(names):
                 yield Fact("late", "motion", name, noun, thing.index, since=last_rest + 1)
@@ -318,7 +319,7 @@ def _false_motions(tracks: Tracks) -> Iterator[Fact]:
     for me in members(tracks.in_view):
         thing = tracks.objects[me]
         for noun in (Noun(thing.kind), Noun(thing.kind, thing.colour)):
-            group = _called(tracks, noun, tracks.in_view)
+            group = called(tracks, noun, tracks.in_view)
             for name in PHRASES["motion"]:
                 if not any(may_be_said(name, tracks.motions[i]) for i in members(group)):
                     yield Fact("absent", "motion", name, noun, 0)

@@ -62,7 +62,7 @@ class AuxiliaryHeads(nn.Module):
     ) -> None:
         super().__init__()
         *names, motions = classes
-        self.classes, self._matched = tuple(names), matched
+        self._names, self._matched = tuple(names), matched
         self.name = nn.ModuleList(nn.Conv2d(width, 1 + sum(names) + BOX + NORMAL, 1) for width in seen_widths)
         self.move = nn.Linear(looked_width, motions) if looked_width else None
         self.project_text = nn.ModuleList(nn.Linear(text_width, 64) for _ in matched)
@@ -99,9 +99,8 @@ class AuxiliaryHeads(nn.Module):
         Returns:
             Scalar.
         """
-        numbers = shown[:, 0]
-        total = self.name_all(seen, looked, shown) + self._match_text(fused, sentence, mask, numbers)
-        frames = len(mask) // len(sentence)
+        numbers, frames = shown[:, 0], len(mask) // len(sentence)
+        total = self.name_all(seen, looked, shown) + self._match_text(fused, sentence, mask, numbers, frames)
         total = total + ROLES_WEIGHT * self._find_things(fused, sentence, numbers, things, frames)
         return total + cells_choice_loss(mask_logits.float(), mask, numbers, frames)
 
@@ -110,7 +109,7 @@ class AuxiliaryHeads(nn.Module):
         total = self.name_cells(seen, shown)
         if looked is None:
             return total
-        return total + self._name_motions(looked, shown[:, len(self.classes) + 1])
+        return total + self._name_motions(looked, shown[:, len(self._names) + 1])
 
     def name_cells(self, maps: Sequence[Tensor], shown: Tensor) -> Tensor:
         """Loss (a), the mean over the maps.
@@ -136,7 +135,7 @@ class AuxiliaryHeads(nn.Module):
         picture, row, column = torch.nonzero(there, as_tuple=True)
         said = logits.permute(0, 2, 3, 1)[there]
         number, *names, _, x, y, z = labels.permute(1, 0, 2, 3)[:, there]
-        _, *parts, reach, facing = said.split((1, *self.classes, BOX, NORMAL), 1)
+        _, *parts, reach, facing = said.split((1, *self._names, BOX, NORMAL), 1)
         for part, name in zip(parts, names, strict=True):
             total = total + F.cross_entropy(part, name.long(), reduction="sum") / known
         size = torch.tensor(shown.shape[:-3:-1], device=shown.device)
@@ -152,14 +151,14 @@ class AuxiliaryHeads(nn.Module):
         total = F.cross_entropy(self.move(looked[known]).float(), labels[known].long(), reduction="sum")
         return total / mean_over_processes(known.sum().float()).clamp(min=TINY)
 
-    def _match_text(self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, numbers: Tensor) -> Tensor:
+    def _match_text(
+        self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, numbers: Tensor, frames: int
+    ) -> Tensor:
         total = sentence.new_zeros(())
-        frames = len(mask) // len(sentence)
         for index, ask, offer in zip(self._matched, self.project_text, self.project_map, strict=True):
             logits = products(ask(sentence), offer(maps[index]), frames)[:, 0]
             target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
-            total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
-            total = total + cells_choice_loss(logits, mask, numbers, frames)
+            total = total + match_loss(logits, target) + cells_choice_loss(logits, mask, numbers, frames)
         return total
 
     def _find_things(
@@ -171,7 +170,7 @@ class AuxiliaryHeads(nn.Module):
             logits = products(ask(sentence), offer(maps[index]), frames)
             cells = middles(numbers, numbers.shape[-1] // logits.shape[-1]).long()
             target = (sets >> repeat_clips(cells, frames, len(logits))[:, None] & 1).float()
-            total = total + 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
+            total = total + match_loss(logits, target)
         return total
 
 
@@ -189,6 +188,11 @@ def products(asked: Tensor, offered: Tensor, frames: int) -> Tensor:
     asked = asked.repeat_interleave(frames, 0).unflatten(1, (-1, 64))
     offered = repeat_clips(offered, frames, len(asked)).unflatten(1, (-1, 64))
     return torch.einsum("nrc,nrchw->nrhw", asked, offered).float() / 8.0
+
+
+def match_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """How far logits are from a mask (..., h, w) of shares 0..1: cross-entropy and overlap, a scalar."""
+    return 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
 
 
 def cells_choice_loss(logits: Tensor, mask: Tensor, numbers: Tensor, frames: int) -> Tensor:

@@ -66,15 +66,16 @@ class Objective(nn.Module):
         return torch.stack([self._weights[name] * loss for name, loss in losses.items()]).sum()
 
     def _see(self, images: Tensor) -> tuple[Sequence[Tensor], Tensor | None]:
-        """Maps that no text reaches, and what looked through time of them, see `AuxiliaryHeads.name_all`."""
+        """What `AuxiliaryHeads.name_all` takes, of clips of which nothing is said."""
         if isinstance(self.network, RefSam) or images.shape[1] == 1:
             return self.network.see(images.flatten(0, 1)), None
         tables = self.network.make_tables().crop(images.shape[-2], images.shape[-1])
-        return self._seen(self.network, *self.network.encode_and_see(images, tables))
+        return self._look(self.network, *self.network.encode_and_see(images, tables))
 
-    def _seen(
+    def _look(
         self, network: Samwise, encoded: EncodedImages, seen: list[Tensor] | None
     ) -> tuple[Sequence[Tensor], Tensor | None]:
+        """The same of clips that are encoded already."""
         assert self.heads is not None
         through_time = self.heads.move is not None and encoded.reduced.shape[1] > 1
         looked = look_through_time(network.adapters, encoded).flatten(0, 1) if through_time else None
@@ -94,7 +95,7 @@ class Objective(nn.Module):
         if self._weights["cme"] and checked:
             losses["cme"] = cme_loss(checked, (mask.shape[-2], mask.shape[-1]))
         if self.heads is not None:
-            seen, looked = self._seen(network, clip.images, clip.seen)
+            seen, looked = self._look(network, clip.images, clip.seen)
             fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
             losses["auxiliary"] = self.heads(
                 seen, looked, fused, clip.fused.text_state, logits[:, 0], mask, shown, things

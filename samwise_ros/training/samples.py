@@ -169,9 +169,6 @@ class SyntheticSamples(IterableDataset[Sample]):
         starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
         for clip in world.clips(starts, self._frames, stride):
             clip = mirror(clip) if rng.random() < 0.5 else clip
-            if not self._expressions:
-                yield clip, []
-                continue
             drawn = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
             if len(drawn) == self._expressions:
                 yield clip, drawn

@@ -9,6 +9,7 @@ from samwise_ros.training import auxiliary
 from samwise_ros.training.auxiliary import (
     MAX_THINGS,
     NORMAL_WEIGHT,
+    ROLES_WEIGHT,
     USUAL_REACH,
     AuxiliaryHeads,
     box_loss,
@@ -159,7 +160,7 @@ def test_a_cell_that_looked_through_time_has_to_say_how_its_thing_moves():
 
     without = loss(None).item()
     assert loss(looked).item() == pytest.approx(without), "of nothing a motion is known"
-    shown[0, 1, 4, 4], shown[1, 1, 4, 12] = 1, 2  # the middles of two cells
+    shown[0, 1, 4, 4], shown[1, 1, 4, 12] = 1, 0  # the middles of two cells
     said = 2 * math.log(2 + math.e) - 1
     assert loss(looked).item() == pytest.approx(without + said / 2, abs=1e-5)
 
@@ -181,6 +182,24 @@ def test_what_the_noun_fits_and_what_is_compared_with_have_to_be_found():
             found.append(right * 40 * (sought.flatten(0, 1) - 0.5))
             loss = heads._find_things([torch.zeros(2, 4, 2, 2)], torch.zeros(2, 5), numbers, things, 2)
             assert loss.item() == pytest.approx(0 if right > 0 else 5 * 20, abs=1e-3)
+
+
+def test_the_mask_and_what_the_words_speak_of_count():
+    heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3,))
+    maps, sentence, things = [torch.randn(2, 4, 8, 8)], torch.randn(1, 5), torch.tensor([[0b10, 0b100]])
+    shown, mask = nothing_shown(2, 0), torch.zeros(2, 64, 64) > 0
+    shown[:, 0, :32], shown[:, 0, 40:, :32], mask[:, :32] = 1, 2, True
+    logits = torch.randn(2, 16, 16)
+    numbers = shown[:, 0]
+    parts = (
+        heads.name_cells(maps, shown),
+        heads._match_text(maps, sentence, mask, numbers, 2),
+        ROLES_WEIGHT * heads._find_things(maps, sentence, numbers, things, 2),
+        cells_choice_loss(logits, mask, numbers, 2),
+    )
+    assert min(part.item() for part in parts) > 0.1
+    total = heads(maps, None, maps, sentence, logits, mask, shown, things)
+    assert total.item() == pytest.approx(sum(part.item() for part in parts), rel=1e-5)
 
 
 def test_products_are_of_each_expression_with_its_own_clip():
