@@ -61,7 +61,7 @@ class Trainer:
         self.device: torch.device = self.accelerator.device
         self.step = 0
         self.best = -1.0
-        self.workers = loader_workers()
+        self.workers = loader_workers(self.device)
         self._check_batches()
         self.weights_path = out / f"{recipe.model}.safetensors"
         self.network = start_network(recipe)
@@ -233,7 +233,7 @@ def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False)
     recipe = read_recipe(recipe_path)
     # The sample maker needs a core of its own: threads that wait for each other on a busy one cost more than they do.
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - loader_workers()))
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - loader_workers(torch.device("cpu"))))
     out.mkdir(parents=True, exist_ok=True)
     if not resume and (out / STATE).exists():
         raise ConfigError(f"{out} holds an earlier run, expected an empty folder: pass --resume or another --out")
@@ -246,9 +246,16 @@ def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False)
         raise KeyboardInterrupt
 
 
-def loader_workers() -> int:
-    """Processes that make samples: one per two cores, at least one."""
-    return max(1, (os.cpu_count() or 1) // 2)
+def loader_workers(device: torch.device) -> int:
+    """Processes that make samples, at least one: one per two cores, or all cores but two where a GPU learns.
+
+    Filming is what a GPU waits for (docs/log.md).
+
+    Args:
+        device: of the network.
+    """
+    cores = os.cpu_count() or 1
+    return max(1, cores // 2 if device.type == "cpu" else cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 2)
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:

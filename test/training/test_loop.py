@@ -400,3 +400,13 @@ def test_gradients_are_shortened_to_what_the_recipe_says(write_recipe, tmp_path:
 def test_weights_to_start_from_that_are_missing(write_recipe, tmp_path: Path):
     with pytest.raises(CheckpointError, match=r"none\.safetensors is missing"):
         make_trainer(write_recipe(start_from=str(tmp_path / "none.safetensors")), tmp_path)
+
+
+def test_all_but_two_cores_make_samples_for_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    assert (loop.loader_workers(cpu), loop.loader_workers(gpu)) == (8, 14)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # torchrun's number of processes on this machine
+    assert loop.loader_workers(gpu) == 2
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert (loop.loader_workers(cpu), loop.loader_workers(gpu)) == (1, 1)
