@@ -231,17 +231,22 @@ def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False)
         KeyboardInterrupt: Ctrl-C or SIGTERM ended it; the state is saved.
     """
     recipe = read_recipe(recipe_path)
-    # The sample maker needs a core of its own: threads that wait for each other on a busy one cost more than they do.
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - loader_workers(torch.device("cpu"))))
     out.mkdir(parents=True, exist_ok=True)
     if not resume and (out / STATE).exists():
         raise ConfigError(f"{out} holds an earlier run, expected an empty folder: pass --resume or another --out")
     trainer = Trainer(recipe, open_source(recipe), out, cpu)
+    # The sample maker needs a core of its own: threads that wait for each other on a busy one cost more than they do.
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - trainer.workers))
     if resume:
         trainer.resume()
     finished = trainer.run()
-    trainer.accelerator.end_training()
+    accelerator = trainer.accelerator
+    # What averages gradients holds the process group. Freed after it, it would end the group's threads while Python is
+    # locked, for which such a thread may wait: then the process never ends.
+    del trainer
+    accelerator.free_memory()
+    accelerator.end_training()
     if not finished:
         raise KeyboardInterrupt
 

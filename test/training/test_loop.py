@@ -6,12 +6,14 @@ import csv
 import json
 import os
 import signal
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from dataset_folders import write_ref_ytvos
 from metas_sam import write_sam1
 from PIL import Image
@@ -410,3 +412,18 @@ def test_all_but_two_cores_make_samples_for_a_gpu(monkeypatch: pytest.MonkeyPatc
     assert loop.loader_workers(gpu) == 2
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert (loop.loader_workers(cpu), loop.loader_workers(gpu)) == (1, 1)
+
+
+def test_what_holds_the_process_group_is_freed_before_it_ends(write_recipe, tmp_path: Path, monkeypatch):
+    made: list[weakref.ref[torch.nn.Module]] = []
+    left: list[torch.nn.Module | None] = []
+    build = Trainer.__init__
+
+    def noted(trainer: Trainer, *arguments: Any) -> None:
+        build(trainer, *arguments)
+        made.append(weakref.ref(trainer.objective))  # which the averaging of gradients wraps
+
+    monkeypatch.setattr(Trainer, "__init__", noted)
+    monkeypatch.setattr(Accelerator, "end_training", lambda accelerator: left.append(made[0]()))
+    train(write_recipe(stages=TWO_STEPS), tmp_path / "out", cpu=True)
+    assert left == [None]

@@ -47,7 +47,6 @@ def run_together(count: int, recipe: Path, out: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": f"{count}", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "OMP_NUM_THREADS": "1"}
-    shared["GLOO_SOCKET_IFNAME"] = "lo"  # or the name of this machine is looked up, for which a test should not wait
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", SHORT, "train", "--config", f"{recipe}", "--out", f"{out}"],
