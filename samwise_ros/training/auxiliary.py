@@ -131,25 +131,27 @@ class AuxiliaryHeads(nn.Module):
         there = labels[:, 0] > 0
         total = F.binary_cross_entropy_with_logits(logits[:, 0], there.float())
         known = mean_over_processes(there.sum().float()).clamp(min=TINY)
-        # From here on only the cells of things, one after the other.
-        picture, row, column = torch.nonzero(there, as_tuple=True)
-        said = logits.permute(0, 2, 3, 1)[there]
-        number, *names, _, x, y, z = labels.permute(1, 0, 2, 3)[:, there]
-        _, *parts, reach, facing = said.split((1, *self._names, BOX, NORMAL), 1)
-        for part, name in zip(parts, names, strict=True):
-            total = total + F.cross_entropy(part, name.long(), reduction="sum") / known
-        size = torch.tensor(shown.shape[:-3:-1], device=shown.device)
-        middle = (torch.stack((column, row), 1) * step + step // 2 + 0.5) / size
-        total = total + box_loss(reach, middle, boxes[picture, number.long()]).sum() / known
-        turned = F.cosine_similarity(facing, torch.stack((x, y, z), 1).float(), dim=1)
-        return total + NORMAL_WEIGHT * (1 - turned).sum() / known
+        # All cells are compared and those of things counted: picking these would make a GPU tell how many there are.
+        _, *parts, reach, facing = logits.split((1, *self._names, BOX, NORMAL), 1)
+        for part, name in zip(parts, labels[:, 1:].unbind(1), strict=False):
+            total = total + F.cross_entropy(part, name.long(), ignore_index=-1, reduction="sum") / known
+        rows, columns = there.shape[1:]
+        y, x = (
+            (torch.arange(count, device=there.device) * step + step // 2 + 0.5) / (count * step)
+            for count in (rows, columns)
+        )
+        middle = torch.stack((x.expand(rows, columns), y[:, None].expand(rows, columns)), -1).flatten(0, 1)
+        box = boxes.gather(1, labels[:, 0].long().flatten(1)[..., None].expand(-1, -1, BOX))
+        missed = box_loss(reach.flatten(2).transpose(1, 2), middle, box).unflatten(1, (rows, columns))
+        turned = 1 - F.cosine_similarity(facing, labels[:, -NORMAL:].float(), dim=1)
+        return total + torch.where(there, missed + NORMAL_WEIGHT * turned, 0.0).sum() / known
 
     def _name_motions(self, looked: Tensor, motions: Tensor) -> Tensor:
         assert self.move is not None
         labels = middles(motions, motions.shape[-1] // looked.shape[2])
-        known = labels >= 0
-        total = F.cross_entropy(self.move(looked[known]).float(), labels[known].long(), reduction="sum")
-        return total / mean_over_processes(known.sum().float()).clamp(min=TINY)
+        said = self.move(looked).float().permute(0, 3, 1, 2)
+        total = F.cross_entropy(said, labels.long(), ignore_index=-1, reduction="sum")
+        return total / mean_over_processes((labels >= 0).sum().float()).clamp(min=TINY)
 
     def _match_text(
         self, maps: Sequence[Tensor], sentence: Tensor, mask: Tensor, numbers: Tensor, frames: int
@@ -264,22 +266,21 @@ def box_loss(reach_logits: Tensor, middle: Tensor, boxes: Tensor) -> Tensor:
     """Minus the logarithm of the overlap (IoU) between a box as a point in it tells it and the true one.
 
     Args:
-        reach_logits: (P, 4), logarithms of how far the box reaches from the point to the left, top, right and bottom,
+        reach_logits: (..., 4), logarithms of how far the box reaches from the point to the left, top, right and bottom,
             relative to USUAL_REACH.
-        middle: (P, 2), x and y of the point, in the boxes' units.
-        boxes: (P, 4), as `thing_boxes` gives them.
+        middle: (..., 2), x and y of the point, in the boxes' units.
+        boxes: (..., 4), as `thing_boxes` gives them.
 
     Returns:
-        (P,), at least 0.
+        (...), at least 0.
 
     Source: Yu et al., "UnitBox" (arXiv 1608.01471).
     """
     least = 1e-3
-    truth = torch.cat((middle - boxes[:, :2], boxes[:, 2:] - middle), 1).clamp(min=least)
+    truth = torch.cat((middle - boxes[..., :2], boxes[..., 2:] - middle), -1).clamp(min=least)
     reach = USUAL_REACH * reach_logits.clamp(-6, 3).exp()
     both = torch.minimum(reach, truth)
-    common = (both[:, 0] + both[:, 2]) * (both[:, 1] + both[:, 3])
-    area, true_area = ((box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (reach, truth))
+    common, area, true_area = ((box[..., 0] + box[..., 2]) * (box[..., 1] + box[..., 3]) for box in (both, reach, truth))
     return -(common / (area + true_area - common)).clamp(min=least).log()
 
 

@@ -130,7 +130,6 @@ def cme_loss(frames: Sequence[Tracked], size: tuple[int, int]) -> Tensor:
         logits.append(tracked.check.logits.float())
         labels.append(cme_labels(masks[0], masks[1], memoryless.score_logits))
     label = torch.cat(labels)
-    weight = torch.tensor([1.0, 2.0], device=label.device)
-    total = F.cross_entropy(torch.cat(logits), label, weight, ignore_index=-1, reduction="sum")
-    counted = torch.where(label >= 0, weight[label.clamp(min=0)], 0.0).sum()
-    return total / mean_over_processes(counted).clamp(min=TINY)
+    weight = 1.0 + label  # 0 for those to be ignored
+    total = (weight * F.cross_entropy(torch.cat(logits), label, ignore_index=-1, reduction="none")).sum()
+    return total / mean_over_processes(weight.sum()).clamp(min=TINY)
