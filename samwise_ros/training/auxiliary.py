@@ -134,7 +134,8 @@ class AuxiliaryHeads(nn.Module):
         # All cells are compared and those of things counted: picking these would make a GPU tell how many there are.
         _, *parts, reach, facing = logits.split((1, *self._names, BOX, NORMAL), 1)
         for part, name in zip(parts, labels[:, 1:].unbind(1), strict=False):
-            total = total + F.cross_entropy(part, name.long(), ignore_index=-1, reduction="sum") / known
+            name = name.long().masked_fill(~there, -1)
+            total = total + F.cross_entropy(part, name, ignore_index=-1, reduction="sum") / known
         rows, columns = there.shape[1:]
         y, x = (
             (torch.arange(count, device=there.device) * step + step // 2 + 0.5) / (count * step)
@@ -280,7 +281,9 @@ def box_loss(reach_logits: Tensor, middle: Tensor, boxes: Tensor) -> Tensor:
     truth = torch.cat((middle - boxes[..., :2], boxes[..., 2:] - middle), -1).clamp(min=least)
     reach = USUAL_REACH * reach_logits.clamp(-6, 3).exp()
     both = torch.minimum(reach, truth)
-    common, area, true_area = ((box[..., 0] + box[..., 2]) * (box[..., 1] + box[..., 3]) for box in (both, reach, truth))
+    common, area, true_area = (
+        (box[..., 0] + box[..., 2]) * (box[..., 1] + box[..., 3]) for box in (both, reach, truth)
+    )
     return -(common / (area + true_area - common)).clamp(min=least).log()
 
 

@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import gather_object
 from torch import Tensor
+from torch.nn import functional as F
 
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.errors import CheckpointError, ConfigError
@@ -21,11 +22,12 @@ from samwise_ros.model.build import wrap_network
 from samwise_ros.model.checkpoint import save_weights
 from samwise_ros.model.text import tokenize
 from samwise_ros.training.ema import Ema
+from samwise_ros.training.graphs import GraphedGradients
 from samwise_ros.training.interrupts import Interrupts
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.optimizers import build_optimizers
 from samwise_ros.training.processes import any_process, process_count, share_batches, use_global_batch_norm
-from samwise_ros.training.recipe import Recipe, read_recipe
+from samwise_ros.training.recipe import Recipe, Stage, read_recipe
 from samwise_ros.training.records import Records
 from samwise_ros.training.samples import Batch
 from samwise_ros.training.source import Source, open_source
@@ -33,6 +35,9 @@ from samwise_ros.training.start import find_start_tokenizer, start_network
 
 STATE = "state.pt"
 """File in the run's folder from which it can be resumed."""
+
+TOKEN_STEP = 8
+"""On a GPU a batch's texts are padded to a multiple of so many tokens, so that most batches have one shape."""
 
 
 class Trainer:
@@ -73,6 +78,8 @@ class Trainer:
         self.objective = Objective(self.network, recipe.loss_weights, source.classes).to(self.device)
         optimizers = build_optimizers(self.objective, recipe)
         self._run_objective, *self.optimizers = self.accelerator.prepare(self.objective, *optimizers)
+        self._stage: Stage | None = None
+        self._graphs: GraphedGradients | None = None
 
     def run(self) -> bool:
         """Train to the end, or until the process is asked to end.
@@ -120,12 +127,15 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = height * group["peak"]
-        images = normalise(batch.rgb.to(self.device).flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-        truth = (labels.to(self.device) for labels in (batch.mask, batch.shown, batch.things))
-        losses: dict[str, Tensor] = self._run_objective(images, self._tokenize(batch.texts), *truth)
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-        self.accelerator.backward(self.objective.total(losses))
+        if stage is not self._stage:
+            self._stage, self._graphs = stage, self._make_graphs()
+        tensors = (batch.rgb, self._tokenize(batch.texts), batch.mask, batch.shown, batch.things)
+        if self._graphs is not None:
+            losses = self._graphs(tensors)
+        else:
+            for optimizer in self.optimizers:
+                optimizer.zero_grad()
+            losses = self._learn(*(tensor.to(self.device) for tensor in tensors))
         self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.max_gradient)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -185,8 +195,27 @@ class Trainer:
                 "back its recipe, or start anew with start_from"
             )
 
+    def _make_graphs(self) -> GraphedGradients | None:
+        """Graphs of one stage's steps, where they help."""
+        # In large networks each operation takes longer than its launch; several processes talk in the middle of a step.
+        if self.device.type == "cpu" or process_count() > 1 or self.network.config.frozen:
+            return None
+        return GraphedGradients(self._learn, self.objective.parameters(), self.device)
+
+    def _learn(self, rgb: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor) -> dict[str, Tensor]:
+        """Add the gradients of a batch on the device, whose tensors are those of `Batch`, and give its losses."""
+        images = normalise(rgb.flatten(0, 1)).unflatten(0, rgb.shape[:2])
+        losses: dict[str, Tensor] = self._run_objective(images, ids, mask, shown, things)
+        self.accelerator.backward(self.objective.total(losses))
+        return {name: loss.detach() for name, loss in losses.items()}
+
     def _tokenize(self, texts: list[str]) -> Tensor:
-        return tokenize(self.tokenizer, texts, self.device)
+        ids = tokenize(self.tokenizer, texts, self.device)
+        if self.device.type == "cpu" or len(ids) < 2:
+            return ids
+        padding = self.tokenizer.padding
+        assert padding is not None
+        return F.pad(ids, (0, -ids.shape[1] % TOKEN_STEP), value=padding["pad_id"])
 
     def _height(self) -> float:
         """The next step's learning rates as a share of their peaks: a linear rise, then one cosine down to zero."""

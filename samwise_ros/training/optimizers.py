@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from samwise_ros.errors import ConfigError
 from samwise_ros.model.adapter import FrameChange
@@ -17,6 +18,9 @@ from samwise_ros.training.recipe import Recipe
 
 MIN_MATRIX_SIDE = 16
 """Smaller matrices, such as the rows that end in one number, stay with AdamW."""
+
+MUON_MOMENTUM = 0.95
+NEWTON_SCHULZ_STEPS = 5
 
 
 def build_optimizers(objective: Objective, recipe: Recipe) -> list[Optimizer]:
@@ -61,41 +65,75 @@ def build_optimizers(objective: Objective, recipe: Recipe) -> list[Optimizer]:
     optimizers: list[Optimizer] = [AdamW(with_peaks(for_adamw, rate), rate, betas=(0.9, 0.98), weight_decay=decay)]
     if muon_rate is not None:
         groups_of_muon = with_peaks(for_muon, muon_rate)
-        optimizers.append(FlatMuon(groups_of_muon, muon_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(StackedMuon(groups_of_muon, muon_rate, decay))
     return optimizers
 
 
-class FlatMuon(Muon):
-    """Muon, to which a convolution is a matrix with a row for each channel that goes out."""
+class StackedMuon(Optimizer):
+    """Muon, which moves a matrix by what its momentum is when all singular values are set to about 1.
 
-    def __init__(self, groups: list[dict[str, Any]], *args: Any, **options: Any) -> None:
-        with _as_matrices([parameter for group in groups for parameter in group["params"]]):
-            super().__init__(groups, *args, **options)
+    A convolution is a matrix with a row for each channel that goes out.
 
+    Args:
+        groups: of parameters of two dimensions or more.
+        lr: learning rate.
+        weight_decay: share of a weight that a step of learning rate 1 takes away.
+
+    Source: Jordan et al., as `torch.optim.Muon` with `match_rms_adamw`.
+
+    Differs: matrices of one shape are computed in one stack. `compact` has 193 of them, of 38 shapes, most so small
+    that a GPU would wait for Python.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> None:
+        super().__init__(groups, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Move the weights."""
-        with _as_matrices([parameter for group in self.param_groups for parameter in group["params"]]):
-            loss: float | None = super().step(closure)  # type: ignore[no-untyped-call]
-        return loss
+        assert closure is None
+        for group in self.param_groups:
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if not moved:
+                continue
+            gradients = [parameter.grad for parameter in moved]
+            for parameter in moved:
+                self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+            momenta = [self.state[parameter]["momentum_buffer"] for parameter in moved]
+            torch._foreach_lerp_(momenta, gradients, 1 - MUON_MOMENTUM)
+            ahead = torch._foreach_lerp(gradients, momenta, MUON_MOMENTUM)  # Nesterov's
+            torch._foreach_mul_(moved, 1 - group["lr"] * group["weight_decay"])
+            for rows in _by_shape(moved):
+                stack = torch.stack([ahead[row].flatten(1) for row in rows])
+                length = 0.2 * math.sqrt(max(stack.shape[1:]))  # as long as a step of AdamW
+                ways = orthogonalise(stack).to(stack.dtype)
+                parts = [way.view_as(moved[row]) for way, row in zip(ways, rows, strict=True)]
+                torch._foreach_add_([moved[row] for row in rows], parts, alpha=-group["lr"] * length)
+        return None
 
 
-@contextmanager
-def _as_matrices(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Let parameters and their gradients, of a row for each first index, be matrices for a while."""
-    shapes = [(parameter, parameter.shape) for parameter in parameters]
+def orthogonalise(stack: Tensor) -> Tensor:
+    """Set singular values to about 1 (0.7 to 1.2): N matrices (N, a, b) → (N, a, b) bfloat16.
 
-    def reshape(parameter: nn.Parameter, shape: tuple[int, ...]) -> None:
-        gradient, parameter.grad = parameter.grad, None  # which has to have its parameter's shape at all times
-        parameter.data = parameter.data.reshape(shape)
-        parameter.grad = None if gradient is None else gradient.reshape(shape)
+    Source: Jordan et al., the Newton-Schulz iteration with their coefficients.
+    """
+    if stack.shape[1] > stack.shape[2]:
+        return orthogonalise(stack.mT).mT
+    way = stack.bfloat16()
+    way = way / way.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        gram = way @ way.mT
+        gram = torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        way = torch.baddbmm(way, gram, way, beta=3.4445)
+    return way
 
-    for parameter, shape in shapes:
-        reshape(parameter, (shape[0], -1))
-    try:
-        yield
-    finally:
-        for parameter, shape in shapes:
-            reshape(parameter, shape)
+
+def _by_shape(parameters: Sequence[Tensor]) -> Iterable[list[int]]:
+    """Which parameters are matrices of one shape."""
+    rows: dict[tuple[int, int], list[int]] = {}
+    for row, parameter in enumerate(parameters):
+        rows.setdefault((parameter.shape[0], parameter[0].numel()), []).append(row)
+    return rows.values()
 
 
 def hidden_matrices(network: nn.Module) -> Iterator[Tensor]:

@@ -52,6 +52,9 @@ BUFFER_FRAMES = 512
 SHOWINGS = 4
 """So often a frame that is only named is drawn on average, each time varied: filming takes as long as learning."""
 
+DESCRIBED_SHOWINGS = 3
+"""The same of a clip that is spoken of, each time with other expressions: most have thirty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -128,29 +131,29 @@ class SyntheticSamples(IterableDataset[Sample]):
         offset, step = (worker.id, worker.num_workers) if worker else (0, 1)
         seed = FIRST_TRAINING_SEED + self._first_world + offset
         rng = np.random.default_rng([seed, self._frames])
-        buffer: list[tuple[Clip, list[Expression]]] = []
+        buffer: list[Clip] = []
         while True:
             for filmed in self._film(seed, rng):
                 if len(buffer) < max(1, BUFFER_FRAMES // self._frames):
                     buffer.append(filmed)
                     continue
-                if not self._expressions:
-                    for _ in range(SHOWINGS - 1):
-                        yield self._to_sample(*buffer[int(rng.integers(len(buffer)))], rng)
+                for _ in range((DESCRIBED_SHOWINGS if self._expressions else SHOWINGS) - 1):
+                    yield self._to_sample(buffer[int(rng.integers(len(buffer)))], rng)
                 place = int(rng.integers(len(buffer)))
                 drawn, buffer[place] = buffer[place], filmed
-                yield self._to_sample(*drawn, rng)
+                yield self._to_sample(drawn, rng)
             seed += step
 
-    def _to_sample(self, clip: Clip, said: list[Expression], rng: np.random.Generator) -> Sample:
-        padded = pad_clip(clip, self._side_px)
-        if not said:
-            return clip_to_sample(vary(padded, rng), [])
+    def _to_sample(self, clip: Clip, rng: np.random.Generator) -> Sample:
+        if not self._expressions:
+            return clip_to_sample(vary(pad_clip(clip, self._side_px), rng), [])
         height_px, width_px = clip.instances.shape[1:]
-        return clip_to_sample(padded, said, (height_px, width_px))
+        clip = mirror(clip) if rng.random() < 0.5 else clip
+        said = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
+        return clip_to_sample(pad_clip(clip, self._side_px), said, (height_px, width_px))
 
-    def _film(self, seed: int, rng: np.random.Generator) -> Iterator[tuple[Clip, list[Expression]]]:
-        """Clips of one world, and what is asked of them."""
+    def _film(self, seed: int, rng: np.random.Generator) -> Iterator[Clip]:
+        """Clips of one world of which enough can be said."""
         formats = list(ASPECTS)
         width, height = formats[int(rng.choice(len(formats), p=list(ASPECTS.values())))]
         height_px, width_px = fitted_size(height, width, self._side_px)
@@ -163,15 +166,13 @@ class SyntheticSamples(IterableDataset[Sample]):
         )
         if not self._expressions and self._frames == 1:
             for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
-                yield clip, []
+                yield clip
             return
         stride = int(rng.integers(STRIDES[0], STRIDES[1] + 1))
         starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
         for clip in world.clips(starts, self._frames, stride):
-            clip = mirror(clip) if rng.random() < 0.5 else clip
-            drawn = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
-            if len(drawn) == self._expressions:
-                yield clip, drawn
+            if sum(self._weights.get(said.kind, 0) > 0 for said in clip.expressions) >= self._expressions:
+                yield clip
 
     def _choose_start(self, world: World, stride: int, rng: np.random.Generator) -> int:
         """Any frame, or one from which an event falls into the clip."""

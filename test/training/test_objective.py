@@ -169,3 +169,19 @@ def test_wide_pictures_are_learnt_from():
     assert losses.keys() == set(LOSSES)
     assert all(math.isfinite(loss) for loss in losses.values())
     assert gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize("frames", [1, FRAMES])
+@pytest.mark.parametrize("model", ["compact", "refsam_compact"])
+def test_no_step_asks_what_a_tensor_holds(model: str, frames: int, batch: Batch):
+    """A GPU would keep Python waiting for it, and could not run the step as a graph."""
+    objective = Objective(build_model(model), dict.fromkeys(LOSSES, 1.0), SyntheticSource.classes).to("meta").train()
+    objective.network.set_image_side(64)
+    images = torch.empty(2, frames, 3, 64, 64, device="meta")
+    ids = torch.ones(2 * EXPRESSIONS, 8, dtype=torch.long, device="meta")
+    mask = torch.empty(2 * EXPRESSIONS * frames, 64, 64, dtype=torch.bool, device="meta")
+    shown = torch.empty(2 * frames, 8, 64, 64, dtype=torch.int8, device="meta")
+    losses = objective(images, ids, mask, shown, batch.things.to("meta"))
+    objective.total(losses).backward()
+    learning = [value for value in objective.network.parameters() if value.grad is not None]
+    assert len(learning) > 100

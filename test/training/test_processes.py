@@ -124,7 +124,8 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
             apart = (state_together[index]["exp_avg"] - gradient).norm()
             assert apart < 0.03 * gradient.norm() + TOGETHER, name
             continue
-        assert torch.allclose(state_together[index]["exp_avg"], gradient, atol=TOGETHER), name
+        close = TOGETHER + 1e-3 * gradient.abs().max().item()
+        assert torch.allclose(state_together[index]["exp_avg"], gradient, atol=close), name
         largest = max(largest, gradient.abs().max().item())
         # A step is as long as the rate where gradients are nothing but rounding errors, as for the bias of keys;
         # elsewhere the same errors change it by their share of the gradient.

@@ -193,6 +193,17 @@ def test_samples_without_expressions_are_single_frames_shown_several_times_in_ot
     assert len({sample.rgb.tobytes() for sample in plain}) == len(plain)
 
 
+def test_a_described_clip_is_shown_several_times_with_other_words(monkeypatch):
+    filmed = []
+    clips = World.clips
+    monkeypatch.setattr(World, "clips", lambda *args: filmed.extend(clips(*args)) or filmed[-len(args[1]) :])
+    shown = first_samples(60)
+    assert len(filmed) - module.BUFFER_FRAMES <= len(shown) / module.DESCRIBED_SHOWINGS + module.FRAMES_AT_ONCE
+    pictures = {tuple(sorted((sample.rgb.tobytes(), sample.rgb[:, :, ::-1].tobytes()))) for sample in shown}
+    assert len(pictures) < 0.7 * len(shown)
+    assert len({(sample.rgb.tobytes(), sample.texts) for sample in shown}) > 0.9 * len(shown)
+
+
 def test_clips_without_expressions_tell_motions():
     clips = first_samples(12, frames=5, expressions=0)
     assert all(sample.texts == () and sample.masks.shape == (0, 5, 64, 64) for sample in clips)

@@ -1,0 +1,107 @@
+"""Losses and gradients as graphs, which are played back on a CPU by running them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from samwise_ros.training import graphs
+from samwise_ros.training.graphs import GraphedGradients
+
+CPU = torch.device("cpu")
+
+NETWORK = nn.ModuleDict({"used": nn.Linear(3, 1), "idle": nn.Linear(3, 1)})
+
+
+class Replay:
+    """Stands for a CUDA graph: runs again, into the outputs that there were."""
+
+    def __init__(self, compute: Callable[[], Mapping[str, Tensor]]) -> None:
+        self._compute = compute
+        self.replays = 0
+        # Capturing computes nothing: gradients stay as they were.
+        parameters = [value for value in NETWORK.parameters() if value.grad is not None]
+        kept = [value.grad.clone() for value in parameters]
+        self.outputs = {name: torch.full_like(loss, torch.nan) for name, loss in compute().items()}
+        for value, gradient in zip(parameters, kept, strict=True):
+            value.grad.copy_(gradient)
+
+    def replay(self) -> None:
+        self.replays += 1
+        for name, loss in self._compute().items():
+            self.outputs[name].copy_(loss)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.warmed = 0
+        self.captured: list[Replay] = []
+
+    def warm(self, compute: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        self.warmed += 1
+        return compute()
+
+    def __call__(self, compute: Callable[[], Mapping[str, Tensor]]) -> tuple[Replay, Mapping[str, Tensor]]:
+        self.captured.append(Replay(compute))
+        return self.captured[-1], self.captured[-1].outputs
+
+
+def learn(x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    loss = (NETWORK["used"](x)[:, 0] - y).square().mean()
+    loss.backward()
+    return {"square": loss.detach()}
+
+
+def expected(x: Tensor, y: Tensor) -> tuple[float, Tensor]:
+    weight = NETWORK["used"].weight.detach().clone().requires_grad_()
+    loss = ((x @ weight.T + NETWORK["used"].bias.detach())[:, 0] - y).square().mean()
+    loss.backward()
+    return loss.item(), weight.grad
+
+
+def draw(count: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(count, 3), torch.randn(count)
+
+
+def test_replayed_gradients_are_those_of_the_batch_alone():
+    torch.manual_seed(0)
+    recorder = Recorder()
+    gradients = GraphedGradients(learn, NETWORK.parameters(), CPU, recorder)
+    results = []
+    for step in range(graphs.WARMING_STEPS + 3):
+        batch = draw(4)
+        results.append(gradients(batch))
+        loss, weight_gradient = expected(*batch)
+        assert results[-1]["square"].item() == pytest.approx(loss)
+        assert torch.allclose(NETWORK["used"].weight.grad, weight_gradient)
+        assert recorder.warmed == min(step + 1, graphs.WARMING_STEPS)
+    assert [graph.replays for graph in recorder.captured] == [3]
+    assert NETWORK["idle"].weight.grad is None
+    assert len({result["square"].item() for result in results}) == len(results)  # a later step leaves them alone
+
+
+def test_a_gradient_stays_where_graphs_write_it():
+    gradients = GraphedGradients(learn, NETWORK.parameters(), CPU, Recorder())
+    gradients(draw(4))
+    place = NETWORK["used"].weight.grad.data_ptr()
+    for count in (4, 5, 4, 4, 4, 5):
+        gradients(draw(count))
+        assert NETWORK["used"].weight.grad.data_ptr() == place
+
+
+def test_shapes_that_are_rare_or_too_many_are_not_captured(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
+    recorder = Recorder()
+    gradients = GraphedGradients(learn, NETWORK.parameters(), CPU, recorder)
+    for _ in range(graphs.WARMING_STEPS):
+        for count in range(1, 6):
+            gradients(draw(count))
+    assert not recorder.captured
+    for count in range(1, 6):
+        batch = draw(count)
+        gradients(batch)
+        assert torch.allclose(NETWORK["used"].weight.grad, expected(*batch)[1])
+    assert len(recorder.captured) == 2
