@@ -131,7 +131,7 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
         # elsewhere the same errors change it by their share of the gradient.
         difference = (together["objective"][name] - alone["objective"][name]).abs()
         size = ours["exp_avg_sq"].sqrt()
-        assert (difference * size).max() < 3 * RATE * TOGETHER, name
+        assert (difference * size).max() < 5 * RATE * TOGETHER, name
         counts = size > 1e-4
         assert not counts.any() or difference[counts].mean() < TOGETHER / 10, name
     assert largest > 1000 * TOGETHER
