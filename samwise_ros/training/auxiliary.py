@@ -161,7 +161,7 @@ class AuxiliaryHeads(nn.Module):
         for index, ask, offer in zip(self._matched, self.project_text, self.project_map, strict=True):
             logits = products(ask(sentence), offer(maps[index]), frames)[:, 0]
             target = F.interpolate(mask[:, None].float(), logits.shape[-2:], mode="area")[:, 0]
-            total = total + match_loss(logits, target) + cells_choice_loss(logits, mask, numbers, frames)
+            total = total + match_loss(logits, target).mean() + cells_choice_loss(logits, mask, numbers, frames)
         return total
 
     def _find_things(
@@ -169,11 +169,14 @@ class AuxiliaryHeads(nn.Module):
     ) -> Tensor:
         total = sentence.new_zeros(())
         sets = things.repeat_interleave(frames, 0)[..., None, None]
+        # Most expressions compare with nothing: were that counted, none would be the best guess.
+        asked = (sets[..., 0, 0] > 0).float()
         for index, ask, offer in zip(self._matched, self.ask_things, self.offer_things, strict=True):
             logits = products(ask(sentence), offer(maps[index]), frames)
             cells = middles(numbers, numbers.shape[-1] // logits.shape[-1]).long()
             target = (sets >> repeat_clips(cells, frames, len(logits))[:, None] & 1).float()
-            total = total + match_loss(logits, target)
+            missed = match_loss(logits, target) * asked
+            total = total + (missed.sum(0) / mean_over_processes(asked.sum(0)).clamp(min=TINY)).mean()
         return total
 
 
@@ -194,8 +197,9 @@ def products(asked: Tensor, offered: Tensor, frames: int) -> Tensor:
 
 
 def match_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """How far logits are from a mask (..., h, w) of shares 0..1: cross-entropy and overlap, a scalar."""
-    return 5 * F.binary_cross_entropy_with_logits(logits, target) + dice_loss(logits, target).mean()
+    """How far logits are from masks (..., h, w) of shares 0..1: cross-entropy and overlap, (...)."""
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((-2, -1))
+    return 5 * entropy + dice_loss(logits, target)
 
 
 def cells_choice_loss(logits: Tensor, mask: Tensor, numbers: Tensor, frames: int) -> Tensor:

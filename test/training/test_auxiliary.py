@@ -182,6 +182,12 @@ def test_what_the_noun_fits_and_what_is_compared_with_have_to_be_found():
             found.append(right * 40 * (sought.flatten(0, 1) - 0.5))
             loss = heads._find_things([torch.zeros(2, 4, 2, 2)], torch.zeros(2, 5), numbers, things, 2)
             assert loss.item() == pytest.approx(0 if right > 0 else 5 * 20, abs=1e-3)
+        # The second expression compares with nothing: what its cells say of that counts for nothing.
+        found.append(40 * (sought - 0.5))
+        found[-1][1, :, 1] = 100.0
+        found[-1] = found[-1].flatten(0, 1)
+        loss = heads._find_things([torch.zeros(2, 4, 2, 2)], torch.zeros(2, 5), numbers, things, 2)
+        assert loss.item() == pytest.approx(0, abs=1e-3)
 
 
 def test_the_mask_and_what_the_words_speak_of_count():

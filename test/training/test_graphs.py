@@ -105,3 +105,29 @@ def test_shapes_that_are_rare_or_too_many_are_not_captured(monkeypatch: pytest.M
         gradients(batch)
         assert torch.allclose(NETWORK["used"].weight.grad, expected(*batch)[1])
     assert len(recorder.captured) == 2
+
+
+@pytest.mark.gpu
+def test_cuda_graphs_give_the_gradients_of_plain_steps():
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA GPU")
+    network, device = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)).cuda(), torch.device("cuda")
+
+    def learn_there(x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        loss = (network(x)[:, 0] - y).square().mean()
+        loss.backward()
+        return {"square": loss.detach()}
+
+    gradients = GraphedGradients(learn_there, network.parameters(), device)
+    for step in range(graphs.WARMING_STEPS + 3):
+        batch = draw(4)
+        loss = gradients(batch)["square"].item()
+        found = [value.grad.clone() for value in network.parameters()]
+        assert len(gradients._graphs) == int(step >= graphs.WARMING_STEPS)
+        wanted = (network(batch[0].cuda())[:, 0] - batch[1].cuda()).square().mean()
+        assert loss == pytest.approx(wanted.item(), rel=1e-4)
+        for mine, theirs in zip(found, torch.autograd.grad(wanted, list(network.parameters())), strict=True):
+            assert torch.allclose(mine, theirs, atol=1e-5)
+        with torch.no_grad():
+            for value, gradient in zip(network.parameters(), found, strict=True):
+                value -= 0.1 * gradient
