@@ -84,6 +84,7 @@ class ModelConfig:
         frame_change: whether adapter 0 also compares each frame with the oldest of its window by convolutions.
         square: whether frames are padded to squares, as the original does, or only to whole patches, which costs less;
             see `image_step_px`.
+        follow_edges: whether masks are upsampled along the edges of the picture; see `model.edges`.
 
     `object_score`, `temporal_attention` and `memory_check` are False in the published single-image model; no published
     model lacks `vision_to_text`, which the paper's ablation leaves out, and none has a `pyramid` or `frame_change`, as
@@ -108,6 +109,7 @@ class ModelConfig:
     pyramid: bool = False
     frame_change: bool = False
     square: bool = True
+    follow_edges: bool = False
 
 
 OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check", "pyramid", "frame_change")
@@ -178,8 +180,9 @@ class RefSamConfig:
         dense_attention: whether the words reach the final image embedding before the mask decoder.
         hierarchical_attention: whether they reach the maps of the earlier global blocks.
         tracking: whether there is an Implicit Tracking Module; without it each frame stands alone.
+        follow_edges: whether masks are upsampled along the edges of the picture; see `model.edges`.
 
-    The paper's ablation leaves out the last three. A weights file says by its keys what it has.
+    The paper's ablation leaves out the attentions and the tracking. A weights file says by its keys what it has.
     """
 
     name: str
@@ -192,6 +195,7 @@ class RefSamConfig:
     dense_attention: bool = True
     hierarchical_attention: bool = True
     tracking: bool = True
+    follow_edges: bool = False
 
 
 REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking")
@@ -224,6 +228,7 @@ PRESETS: dict[str, AnyConfig] = {
             pyramid=True,
             frame_change=True,
             square=False,
+            follow_edges=True,
         ),
         ModelConfig(
             name="tiny",
@@ -255,6 +260,7 @@ PRESETS: dict[str, AnyConfig] = {
             width=64,
             decoder_ffn=256,
             frozen=(),
+            follow_edges=True,
         ),
         RefSamConfig("refsam_b", 1024, VitConfig(width=768, layers=12, heads=12, global_blocks=(2, 5, 8, 11))),
         RefSamConfig("refsam_l", 1024, VitConfig(width=1024, layers=24, heads=16, global_blocks=(5, 11, 17, 23))),

@@ -9,9 +9,24 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from samwise_ros.model.edges import follow_edges
 from samwise_ros.model.refsam import EncodedImages, EncodedText, RefSam
 from samwise_ros.model.segmenter import Past, Prediction, Ring
+from samwise_ros.model.stages import stage
 from samwise_ros.model.text import stack_tokens, tokenize
+
+
+@dataclass(frozen=True, slots=True)
+class SeenImages:
+    """T images as far as no text reaches.
+
+    Attributes:
+        encoded: what the encoder makes of them.
+        images: (T, 3, S, S) normalised.
+    """
+
+    encoded: EncodedImages
+    images: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +34,11 @@ class AskedImages:
     """Images and the expressions that are asked of them.
 
     Attributes:
-        images: T images.
+        seen: T images.
         text: N expressions.
     """
 
-    images: EncodedImages
+    seen: SeenImages
     text: EncodedText
 
 
@@ -78,11 +93,11 @@ class RefSamSegmenter:
         return stack_texts(texts, tokens)
 
     @torch.inference_mode()
-    def encode_images(self, images: Tensor) -> EncodedImages:
+    def encode_images(self, images: Tensor) -> SeenImages:
         """Run all that no text reaches, on normalised images (T, 3, S, S)."""
-        return self.network.encode_images(images.to(self._dtype))
+        return SeenImages(self.network.encode_images(images.to(self._dtype)), images)
 
-    def fuse(self, images: EncodedImages, texts: Sequence[EncodedText], past: Past) -> AskedImages:
+    def fuse(self, images: SeenImages, texts: Sequence[EncodedText], past: Past) -> AskedImages:
         """Bring images and expressions together; they meet in `decode`."""
         return AskedImages(images, stack_texts(texts))
 
@@ -96,17 +111,21 @@ class RefSamSegmenter:
             past: the targets' track tokens.
 
         Returns:
-            Masks (N, 4h, 4w), scores and the new track tokens.
+            Masks (N, 4h, 4w), or (N, S, S) where they follow edges, scores and the new track tokens.
         """
         track, new = None, None
         if past.tensors:
             track = past.tensors["track"][:, -1]
             if 0 in past.ages:
                 new = torch.tensor([age == 0 for age in past.ages], device=track.device)
-        tracked = self.network.track(frames.images.at(index), frames.text, track, new)
+        tracked = self.network.track(frames.seen.encoded.at(index), frames.text, track, new)
         mask_logits = tracked.decoded.mask_logits[:, 0]
+        score_logits = sureness(mask_logits)
+        if self.network.config.follow_edges:
+            with stage("edges"):
+                mask_logits = follow_edges(mask_logits, frames.seen.images[index])
         remember = {} if tracked.track is None else {"track": tracked.track}
-        return Prediction(mask_logits, sureness(mask_logits), remember)
+        return Prediction(mask_logits, score_logits, remember)
 
 
 def stack_texts(texts: Sequence[EncodedText], length: int | None = None) -> EncodedText:

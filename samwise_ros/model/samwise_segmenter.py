@@ -16,11 +16,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from samwise_ros.config import image_step_px
+from samwise_ros.model.edges import follow_edges
 from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows, stack_texts
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS, STRIDE
 from samwise_ros.model.sam2_steps import Features, Tables
 from samwise_ros.model.samwise import CME_WINDOW, Memory, Samwise
 from samwise_ros.model.segmenter import Past, Prediction, Ring
+from samwise_ros.model.stages import stage
 from samwise_ros.model.text import tokenize
 
 Mode: TypeAlias = Literal["stream", "clip"]
@@ -32,16 +34,31 @@ ADAPTERS = ("adapter0", "adapter1", "adapter2")
 
 
 @dataclass(frozen=True, slots=True)
+class SeenFrames:
+    """T frames as far as no text reaches.
+
+    Attributes:
+        encoded: one clip of them.
+        images: (T, 3, H, W) normalised.
+    """
+
+    encoded: EncodedImages
+    images: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class FusedFrames:
     """The frames of one step after fusion with N expressions.
 
     Attributes:
         fused: the fused encoders' outputs.
         features: for each frame what the mask decoder reads.
+        images: (T, 3, H, W) normalised.
     """
 
     fused: Fused
     features: Sequence[Features]
+    images: Tensor
 
 
 class SamwiseSegmenter:
@@ -112,13 +129,13 @@ class SamwiseSegmenter:
         return stack_texts(texts, tokens)
 
     @torch.inference_mode()
-    def encode_images(self, images: Tensor) -> EncodedImages:
+    def encode_images(self, images: Tensor) -> SeenFrames:
         """Run all that no text reaches, on normalised images (T, 3, H, W)."""
         tables = self._tables_of(images.shape[-2], images.shape[-1])
-        return self.network.encode_images(images[None].to(tables.patch_position.dtype), tables)
+        return SeenFrames(self.network.encode_images(images[None].to(tables.patch_position.dtype), tables), images)
 
     @torch.inference_mode()
-    def fuse(self, images: EncodedImages, texts: Sequence[EncodedText], past: Past) -> FusedFrames:
+    def fuse(self, images: SeenFrames, texts: Sequence[EncodedText], past: Past) -> FusedFrames:
         """Let T frames and N expressions meet.
 
         Args:
@@ -133,8 +150,8 @@ class SamwiseSegmenter:
         if self.mode == "stream" and past.tensors:
             first, second, third = (past.tensors[name] for name in ADAPTERS)
             windows = Windows((first, second, third), tuple(min(age, WINDOW - 1) for age in past.ages))
-        fused = self.network.fuse(images, stack_texts(texts), windows)
-        return FusedFrames(fused, self.network.features(fused))
+        fused = self.network.fuse(images.encoded, stack_texts(texts), windows)
+        return FusedFrames(fused, self.network.features(fused), images.images)
 
     @torch.inference_mode()
     def decode(self, frames: FusedFrames, index: int, past: Past) -> Prediction:
@@ -159,7 +176,11 @@ class SamwiseSegmenter:
         remember = {"map": tracked.memory_map, "pointer": tracked.pointer, "switched": tracked.switched}
         if self.mode == "stream":
             remember |= {name: new[:, index] for name, new in zip(ADAPTERS, frames.fused.reduced, strict=True)}
-        return Prediction(tracked.mask_logits[:, 0], tracked.decoded.score_logits[:, 0], remember)
+        mask_logits = tracked.mask_logits[:, 0]
+        if self.network.config.follow_edges:
+            with stage("edges"):
+                mask_logits = follow_edges(mask_logits, frames.images[index])
+        return Prediction(mask_logits, tracked.decoded.score_logits[:, 0], remember)
 
     def _tables_of(self, height_px: int, width_px: int) -> Tables:
         """The tables for images of this size, made at the first of them; there are few sizes."""

@@ -14,7 +14,8 @@ from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
 from samwise_ros.model.stages import stage
 
 CPU = torch.device("cpu")
-STEPS = {"preprocess", "image encoder", "fusion", "memory read", "decode", "memory check", "memory write", "remember"}
+MEMORY = {"memory read", "memory check", "memory write", "remember"}
+STEPS = {"preprocess", "image encoder", "fusion", "decode", "edges", *MEMORY}
 
 
 class Counted(SamwiseSegmenter):
