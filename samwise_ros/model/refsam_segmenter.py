@@ -11,22 +11,9 @@ from torch import Tensor
 
 from samwise_ros.model.edges import follow_edges
 from samwise_ros.model.refsam import EncodedImages, EncodedText, RefSam
-from samwise_ros.model.segmenter import Past, Prediction, Ring
+from samwise_ros.model.segmenter import Past, Prediction, Ring, Seen
 from samwise_ros.model.stages import stage
 from samwise_ros.model.text import stack_tokens, tokenize
-
-
-@dataclass(frozen=True, slots=True)
-class SeenImages:
-    """T images as far as no text reaches.
-
-    Attributes:
-        encoded: what the encoder makes of them.
-        images: (T, 3, S, S) normalised.
-    """
-
-    encoded: EncodedImages
-    images: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +25,7 @@ class AskedImages:
         text: N expressions.
     """
 
-    seen: SeenImages
+    seen: Seen[EncodedImages]
     text: EncodedText
 
 
@@ -93,11 +80,11 @@ class RefSamSegmenter:
         return stack_texts(texts, tokens)
 
     @torch.inference_mode()
-    def encode_images(self, images: Tensor) -> SeenImages:
+    def encode_images(self, images: Tensor) -> Seen[EncodedImages]:
         """Run all that no text reaches, on normalised images (T, 3, S, S)."""
-        return SeenImages(self.network.encode_images(images.to(self._dtype)), images)
+        return Seen(self.network.encode_images(images.to(self._dtype)), images)
 
-    def fuse(self, images: SeenImages, texts: Sequence[EncodedText], past: Past) -> AskedImages:
+    def fuse(self, images: Seen[EncodedImages], texts: Sequence[EncodedText], past: Past) -> AskedImages:
         """Bring images and expressions together; they meet in `decode`."""
         return AskedImages(images, stack_texts(texts))
 

@@ -21,7 +21,7 @@ from samwise_ros.model.fusion import EncodedImages, EncodedText, Fused, Windows,
 from samwise_ros.model.sam2_bridge import MEMORY_FRAMES, MEMORY_POINTERS, STRIDE
 from samwise_ros.model.sam2_steps import Features, Tables
 from samwise_ros.model.samwise import CME_WINDOW, Memory, Samwise
-from samwise_ros.model.segmenter import Past, Prediction, Ring
+from samwise_ros.model.segmenter import Past, Prediction, Ring, Seen
 from samwise_ros.model.stages import stage
 from samwise_ros.model.text import tokenize
 
@@ -31,19 +31,6 @@ WINDOW = 8
 """Frames that an adapter sees at once."""
 
 ADAPTERS = ("adapter0", "adapter1", "adapter2")
-
-
-@dataclass(frozen=True, slots=True)
-class SeenFrames:
-    """T frames as far as no text reaches.
-
-    Attributes:
-        encoded: one clip of them.
-        images: (T, 3, H, W) normalised.
-    """
-
-    encoded: EncodedImages
-    images: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +116,13 @@ class SamwiseSegmenter:
         return stack_texts(texts, tokens)
 
     @torch.inference_mode()
-    def encode_images(self, images: Tensor) -> SeenFrames:
+    def encode_images(self, images: Tensor) -> Seen[EncodedImages]:
         """Run all that no text reaches, on normalised images (T, 3, H, W)."""
         tables = self._tables_of(images.shape[-2], images.shape[-1])
-        return SeenFrames(self.network.encode_images(images[None].to(tables.patch_position.dtype), tables), images)
+        return Seen(self.network.encode_images(images[None].to(tables.patch_position.dtype), tables), images)
 
     @torch.inference_mode()
-    def fuse(self, images: SeenFrames, texts: Sequence[EncodedText], past: Past) -> FusedFrames:
+    def fuse(self, images: Seen[EncodedImages], texts: Sequence[EncodedText], past: Past) -> FusedFrames:
         """Let T frames and N expressions meet.
 
         Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch import Tensor
 ImagesT = TypeVar("ImagesT")
 TextT = TypeVar("TextT")
 FramesT = TypeVar("FramesT")
+EncodedT = TypeVar("EncodedT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,24 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen(Generic[EncodedT]):
+    """T images as far as no text reaches.
+
+    Attributes:
+        encoded: what the network makes of them.
+        images: (T, 3, H, W) normalised.
+    """
+
+    encoded: EncodedT
+    images: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """N targets in one frame.
 
     Attributes:
-        mask_logits: (N, h, w) of the whole image, > 0 inside a mask; a quarter or half as large as it.
+        mask_logits: (N, h, w) of the whole image, > 0 inside a mask; a quarter or half as large as it, or as large.
         score_logits: (N,), > 0 where the object is in view.
         remember: by name of `memory_spec`, (N, …) or (1, …) where shared: what this frame leaves to later ones.
     """

@@ -12,6 +12,8 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from samwise_ros.model.graphs import Graph
+
 WARMING_STEPS = 3
 """A shape of batch is met so often before it is captured: libraries choose their kernels meanwhile, and a rare shape is
 not worth a graph."""
@@ -20,13 +22,6 @@ MAX_GRAPHS = 4
 """Batches of more shapes run as they are written."""
 
 Compute: TypeAlias = Callable[..., Mapping[str, Tensor]]
-
-
-class Graph(Protocol):
-    """A captured computation."""
-
-    def replay(self) -> None:
-        """Run it once more, on what its inputs hold now, into the outputs that it had."""
 
 
 class Capture(Protocol):

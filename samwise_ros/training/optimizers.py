@@ -98,7 +98,8 @@ class StackedMuon(Optimizer):
                 continue
             gradients = [parameter.grad for parameter in moved]
             for parameter in moved:
-                self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+                if not self.state[parameter]:
+                    self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
             momenta = [self.state[parameter]["momentum_buffer"] for parameter in moved]
             torch._foreach_lerp_(momenta, gradients, 1 - MUON_MOMENTUM)
             ahead = torch._foreach_lerp(gradients, momenta, MUON_MOMENTUM)  # Nesterov's
