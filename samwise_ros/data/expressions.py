@@ -36,6 +36,8 @@ class Expression:
         since: first frame of the clip in which it is true; above 0 for the kind `late` alone.
         called: indices of the things in view that its noun fits, "cup" in "the cup left of the ball".
         landmark: index of the thing that it compares with, the ball there; 0 where there is none.
+        noun: what it calls the thing; None where that was not told.
+        landmark_noun: what it calls the one it compares with; None where there is none.
     """
 
     text: str
@@ -44,6 +46,8 @@ class Expression:
     since: int = 0
     called: tuple[int, ...] = ()
     landmark: int = 0
+    noun: Noun | None = None
+    landmark_noun: Noun | None = None
 
 
 def describe(tracks: Tracks, rng: np.random.Generator, *, held_out: bool = False) -> tuple[Expression, ...]:
@@ -92,7 +96,8 @@ def _say(fact: Fact, tracks: Tracks, rng: np.random.Generator, held_out: bool) -
     if text.startswith("the ") and rng.random() < 0.1:
         text = text.removeprefix("the ")
     (landmark_index,) = _who(fact.landmark, tracks) if fact.landmark else (0,)
-    return Expression(text, fact.kind, fact.index, fact.since, _who(fact.noun, tracks), landmark_index)
+    called_so = _who(fact.noun, tracks)
+    return Expression(text, fact.kind, fact.index, fact.since, called_so, landmark_index, fact.noun, fact.landmark)
 
 
 def _who(noun: Noun, tracks: Tracks) -> tuple[int, ...]:

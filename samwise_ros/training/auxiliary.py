@@ -23,10 +23,13 @@ BOX, NORMAL = 4, 3
 USUAL_REACH = 0.2
 """How far a fresh head takes a box to reach to each side, as a share of the picture's side."""
 
-NORMAL_WEIGHT, ROLES_WEIGHT = 1.5, 0.5
+NORMAL_WEIGHT, ROLES_WEIGHT, WORDS_WEIGHT = 1.5, 1.0, 2.0
 
 ROLES = 2
 """Parts of an expression that things may have: its noun, and what it compares with."""
+
+WORDS = 2
+"""Sorts of names of which either says one, or none: colours and kinds."""
 
 
 class AuxiliaryHeads(nn.Module):
@@ -38,7 +41,8 @@ class AuxiliaryHeads(nn.Module):
     (b) The dot product of the text's sentence vector with two of the maps that it has reached has to be the
     down-sampled mask, and higher on the described thing than on any other one.
     Two more such products have to be the masks of all things that the noun fits, and of what the described thing is
-    compared with: the cups and the ball of "the cup left of the ball".
+    compared with: the cups and the ball of "the cup left of the ball". A linear layer says of the sentence vector what
+    colour and kind either is said to be: else it would not hold the ball, which most often is not needed.
     (c) So have the mask's own logits, which overlap alone lets hedge between two things that are alike.
     (d) A linear layer says of every cell of a thing how it moves, after the cell has looked at the clip's other frames.
 
@@ -69,6 +73,8 @@ class AuxiliaryHeads(nn.Module):
         self.project_map = nn.ModuleList(nn.Conv2d(fused_widths[index], 64, 1) for index in matched)
         self.ask_things = nn.ModuleList(nn.Linear(text_width, ROLES * 64) for _ in matched)
         self.offer_things = nn.ModuleList(nn.Conv2d(fused_widths[index], ROLES * 64, 1) for index in matched)
+        self._words = tuple(count + 1 for count in names[:WORDS])  # the last of each sort: it is not said
+        self.say_words = nn.Linear(text_width, ROLES * sum(self._words))
 
     def forward(
         self,
@@ -93,15 +99,17 @@ class AuxiliaryHeads(nn.Module):
             shown: (R * T, 1 + N + 3, H, W) int8: of the thing at each pixel its number below MAX_THINGS, 0 for none,
                 its names of N sorts, -1 for none or an unknown one, and its outward normal in any unit. The expressions
                 of a clip follow one another.
-            things: (B, 2) int64, sets of things whose bit k stands for number k: those that the noun fits, and what the
-                described thing is compared with.
+            things: (B, 2, 3) int64, of the noun and of what the described thing is compared with: the set of things
+                that are so called, whose bit k stands for number k, and the names of the first two sorts that it has,
+                -1 for none.
 
         Returns:
             Scalar.
         """
         numbers, frames = shown[:, 0], len(mask) // len(sentence)
         total = self.name_all(seen, looked, shown) + self._match_text(fused, sentence, mask, numbers, frames)
-        total = total + ROLES_WEIGHT * self._find_things(fused, sentence, numbers, things, frames)
+        total = total + ROLES_WEIGHT * self._find_things(fused, sentence, numbers, things[..., 0], frames)
+        total = total + WORDS_WEIGHT * self._say_words(sentence, things[..., 1:])
         return total + cells_choice_loss(mask_logits.float(), mask, numbers, frames)
 
     def name_all(self, seen: Sequence[Tensor], looked: Tensor | None, shown: Tensor) -> Tensor:
@@ -165,10 +173,10 @@ class AuxiliaryHeads(nn.Module):
         return total
 
     def _find_things(
-        self, maps: Sequence[Tensor], sentence: Tensor, numbers: Tensor, things: Tensor, frames: int
+        self, maps: Sequence[Tensor], sentence: Tensor, numbers: Tensor, sets: Tensor, frames: int
     ) -> Tensor:
         total = sentence.new_zeros(())
-        sets = things.repeat_interleave(frames, 0)[..., None, None]
+        sets = sets.repeat_interleave(frames, 0)[..., None, None]
         # Most expressions compare with nothing: were that counted, none would be the best guess.
         asked = (sets[..., 0, 0] > 0).float()
         for index, ask, offer in zip(self._matched, self.ask_things, self.offer_things, strict=True):
@@ -178,6 +186,18 @@ class AuxiliaryHeads(nn.Module):
             missed = match_loss(logits, target) * asked
             total = total + (missed.sum(0) / mean_over_processes(asked.sum(0)).clamp(min=TINY)).mean()
         return total
+
+    def _say_words(self, sentence: Tensor, words: Tensor) -> Tensor:
+        """The mean over roles and sorts, each counted where it says anything."""
+        said = self.say_words(sentence).float().unflatten(1, (ROLES, -1)).split(self._words, -1)
+        there = (words >= 0).any(-1)
+        count = mean_over_processes(there.sum(0).float()).clamp(min=TINY)
+        total = sentence.new_zeros((), dtype=torch.float32)
+        for logits, word in zip(said, words.unbind(-1), strict=True):
+            label = torch.where(word < 0, logits.shape[-1] - 1, word)
+            missed = F.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none").unflatten(0, there.shape)
+            total = total + ((missed * there).sum(0) / count).mean()
+        return total / WORDS
 
 
 def products(asked: Tensor, offered: Tensor, frames: int) -> Tensor:

@@ -126,7 +126,7 @@ class DescribedSamples(Dataset[Sample]):
             if rng.random() < 0.5:
                 rgb, instances, text = rgb[:, :, ::-1], instances[:, :, ::-1], swap_sides(text)
         padded = pad_clip(Clip(rgb, instances, (), ()), self._side_px)
-        shown, things = np.zeros((self._frames, 0, 0, 0), np.int8), np.zeros((1, 2), np.int64)
+        shown, things = np.zeros((self._frames, 0, 0, 0), np.int8), np.array([2 * [(0, -1, -1)]], np.int64)
         return Sample(padded.rgb, padded.instances[None] > 0, shown, things, (text,), size)
 
 

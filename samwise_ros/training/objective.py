@@ -47,7 +47,7 @@ class Objective(nn.Module):
             ids: (B, L) int64 token ids.
             mask: (B * T, H, W) bool.
             shown: (R * T, 1 + N + 3, H, W) int8, see `AuxiliaryHeads`.
-            things: (B, 2) int64, likewise.
+            things: (B, 2, 3) int64, likewise.
 
         Returns:
             Scalars by name, without their weights.

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from samwise_ros.data.expressions import Expression
+from samwise_ros.data.facts import Noun
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
 from samwise_ros.data.tracks import MOTIONS, SceneObject
 from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
@@ -66,8 +67,9 @@ class Sample:
         shown: (T, 8, S, S) int8, of the object at each pixel: its number, 0 for none; its colour, kind and surface as
             indices into COLOURS, KINDS and SURFACES, -1 for none; its motion as an index into MOTIONS, -1 for none or
             an unknown one; and its normal as `Clip` has it. (T, 0, 0, 0) where nobody knows, as in real data sets.
-        things: (K, 2) int64, sets of things whose bit k stands for number k: those that an expression's noun fits, and
-            what it compares with; 0 where nobody knows.
+        things: (K, 2, 3) int64, of an expression's noun and of what it compares with: the set of those in view that it
+            fits, in which bit k stands for number k, and its colour and kind as indices into COLOURS and KINDS, -1
+            where it does not say; 0, -1 and -1 where there is none or nobody knows.
         texts: the expressions.
         size_px: (rows, columns) of the picture; the rest is padding.
     """
@@ -88,7 +90,7 @@ class Batch:
         rgb: (R, T, H, W, 3) uint8; H and W are S, or less where no picture needs them.
         mask: (B * T, H, W) bool.
         shown: (R * T, 8, H, W) int8, see `Sample`.
-        things: (B, 2) int64, see `Sample`.
+        things: (B, 2, 3) int64, see `Sample`.
         texts: B expressions.
     """
 
@@ -251,7 +253,7 @@ def clip_to_sample(clip: Clip, expressions: list[Expression], size_px: tuple[int
         rgb=clip.rgb,
         masks=np.array(masks, bool).reshape(len(masks), *clip.instances.shape),
         shown=np.concatenate((names, clip.normals), -1).transpose(0, 3, 1, 2),
-        things=np.array([_things(expression) for expression in expressions], np.int64).reshape(-1, 2),
+        things=np.array([_things(expression) for expression in expressions], np.int64).reshape(-1, 2, 3),
         texts=tuple(expression.text for expression in expressions),
         size_px=size_px or (height_px, width_px),
     )
@@ -274,8 +276,16 @@ def samples_to_batch(samples: list[Sample], step_px: int) -> Batch:
     )
 
 
-def _things(expression: Expression) -> tuple[int, int]:
-    return sum(1 << index for index in expression.called), 1 << expression.landmark if expression.landmark else 0
+def _things(expression: Expression) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    compared = (expression.landmark,) if expression.landmark else ()
+    return _role(expression.noun, expression.called), _role(expression.landmark_noun, compared)
+
+
+def _role(noun: Noun | None, indices: tuple[int, ...]) -> tuple[int, int, int]:
+    noun = noun or Noun()
+    colour = COLOURS.index(noun.colour) if noun.colour else -1
+    kind = KINDS.index(noun.kind) if noun.kind else -1
+    return sum(1 << index for index in indices), colour, kind
 
 
 def _motion(name: str) -> int:

@@ -60,6 +60,12 @@ def fits(thing: SceneObject, words: list[str], *, sized: bool = False) -> bool:
     return True
 
 
+def said(words: list[str]) -> list[str]:
+    """The colour and the kind that words say, empty where they say none."""
+    colours, kinds = ([names[word] for word in words if word in names] for names in (COLOUR_OF_WORD, KIND_OF_NOUN))
+    return [(*colours, "")[0], (*kinds, "")[0]]
+
+
 def head(text: str) -> list[str]:
     """The words of a sentence up to the landmark of a relation."""
     for relation in (" left of", " to the left of", " right of", " to the right of", " behind", " in front of"):
@@ -138,9 +144,11 @@ def test_what_the_noun_fits_is_told_and_what_it_is_compared_with():
             one
         )
         assert one.object_index in (0, *one.called)
+        assert [one.noun.colour, one.noun.kind] == said(words), one
         assert bool(one.landmark) == bool(rest and rest[-1] != "camera"), one
         if one.landmark:
             assert in_view(clip, rest) == [one.landmark], one
+            assert [one.landmark_noun.colour, one.landmark_noun.kind] == said(rest), one
             compared += 1
     assert compared > 50
 

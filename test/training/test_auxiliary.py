@@ -11,6 +11,7 @@ from samwise_ros.training.auxiliary import (
     NORMAL_WEIGHT,
     ROLES_WEIGHT,
     USUAL_REACH,
+    WORDS_WEIGHT,
     AuxiliaryHeads,
     box_loss,
     cells_choice_loss,
@@ -36,7 +37,8 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
     mask = torch.rand(12, 64, 64) > 0.7
     number = torch.randint(0, MAX_THINGS, (4, 1, 64, 64))
     names = torch.cat([torch.randint(0, count, (4, 1, 64, 64)) for count in (3, 2, 4)], 1)
-    looked, logits, things = torch.randn(4, 8, 8, 7), torch.randn(12, 16, 16), torch.randint(0, 512, (6, 2))
+    looked, logits, words = torch.randn(4, 8, 8, 7), torch.randn(12, 16, 16), torch.randint(-1, 2, (6, 2, 2))
+    things = torch.cat((torch.randint(0, 512, (6, 2, 1)), words), -1)
     normal = torch.randint(-127, 128, (4, 3, 64, 64))
     shown = torch.cat((number, names.where(number > 0, -1), normal.where(number > 0, 0)), 1).to(torch.int8)
 
@@ -55,10 +57,10 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
 
 def test_the_text_is_compared_with_the_chosen_maps():
     torch.manual_seed(0)
-    heads = AuxiliaryHeads((4, 4, 6), 0, (4, 4, 6), (1, 2), 5, (3, 2))
+    heads = AuxiliaryHeads((4, 4, 6), 0, (4, 4, 6), (1, 2), 5, (3, 2, 4))
     maps = [torch.randn(1, width, 8, 8, requires_grad=True) for width in (4, 4, 6)]
-    mask, shown = torch.rand(2, 64, 64) > 0.7, nothing_shown(1, 1)
-    things = torch.zeros(2, 2, dtype=torch.long)
+    mask, shown = torch.rand(2, 64, 64) > 0.7, nothing_shown(1, 2)
+    things = torch.tensor(2 * [2 * [(0, -1, -1)]])
     heads(maps, None, maps, torch.randn(2, 5), torch.randn(2, 16, 16), mask, shown, things).backward()
     grads = [level.grad for level in maps]
     for level in maps:
@@ -146,8 +148,8 @@ def test_the_mask_has_to_stand_out_on_the_described_thing():
 
 
 def test_a_cell_that_looked_through_time_has_to_say_how_its_thing_moves():
-    heads = AuxiliaryHeads((4,), 5, (4,), (0, 0), 5, (3,))
-    shown = nothing_shown(2, 0)
+    heads = AuxiliaryHeads((4,), 5, (4,), (0, 0), 5, (3, 2, 3))
+    shown = nothing_shown(2, 2)
     maps = [torch.zeros(2, 4, 8, 8)]
     looked = torch.zeros(2, 8, 8, 5, requires_grad=True)
     with torch.no_grad():
@@ -155,19 +157,19 @@ def test_a_cell_that_looked_through_time_has_to_say_how_its_thing_moves():
         heads.move.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))
 
     def loss(looked: torch.Tensor | None) -> torch.Tensor:
-        mask, things = torch.zeros(2, 64, 64) > 0, torch.zeros(1, 2, dtype=torch.long)
+        mask, things = torch.zeros(2, 64, 64) > 0, torch.tensor([2 * [(0, -1, -1)]])
         return heads(maps, looked, maps, torch.zeros(1, 5), torch.zeros(2, 16, 16), mask, shown, things)
 
     without = loss(None).item()
     assert loss(looked).item() == pytest.approx(without), "of nothing a motion is known"
-    shown[0, 1, 4, 4], shown[1, 1, 4, 12] = 1, 0  # the middles of two cells
+    shown[0, 3, 4, 4], shown[1, 3, 4, 12] = 1, 0  # the middles of two cells
     said = 2 * math.log(2 + math.e) - 1
     assert loss(looked).item() == pytest.approx(without + said / 2, abs=1e-5)
 
 
 def test_what_the_noun_fits_and_what_is_compared_with_have_to_be_found():
     """Two expressions of one clip of two frames; cells of stride 32."""
-    heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3,))
+    heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3, 2, 3))
     numbers = torch.zeros(2, 64, 64, dtype=torch.int8)
     numbers[0, :32, :32], numbers[0, 32:, 32:], numbers[1, :32, 32:] = 1, 2, 3
     things = torch.tensor([[0b0110, 0b1000], [0b1000, 0]])
@@ -190,17 +192,43 @@ def test_what_the_noun_fits_and_what_is_compared_with_have_to_be_found():
         assert loss.item() == pytest.approx(0, abs=1e-3)
 
 
+def test_the_sentence_has_to_say_what_it_names():
+    """Of 3 colours and 2 kinds; the last of each sort of logits is that none is said."""
+    heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3, 2, 4))
+    with torch.no_grad():
+        heads.say_words.weight.zero_()
+        heads.say_words.bias.copy_(torch.tensor([0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 0.0]))
+    sure = [math.log(math.exp(logit) + rest) for logit, rest in ((2, 3), (1, 3), (3, 2))]
+    colour, kind, compared_colour, compared_kind = sure[0], math.log(3), sure[1], sure[2]
+
+    def loss(*words: list[list[int]]) -> float:
+        return heads._say_words(torch.randn(len(words), 5), torch.tensor(words)).item()
+
+    right = [[1, 0], [-1, 0]]  # "the green ball left of the ball"
+    expected = (colour - 2 + kind + compared_colour - 1 + compared_kind - 3) / 4
+    assert loss(right) == pytest.approx(expected, abs=1e-5)
+    compared_with_nothing = [[1, 1], [-1, -1]]
+    assert loss(right, compared_with_nothing) == pytest.approx(expected, abs=1e-5)
+    assert loss([[0, 0], [-1, 0]]) == pytest.approx(expected + 0.5, abs=1e-5), "another colour"
+    assert loss([[-1, -1], [-1, -1]]) == 0
+
+
 def test_the_mask_and_what_the_words_speak_of_count():
-    heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3,))
-    maps, sentence, things = [torch.randn(2, 4, 8, 8)], torch.randn(1, 5), torch.tensor([[0b10, 0b100]])
-    shown, mask = nothing_shown(2, 0), torch.zeros(2, 64, 64) > 0
+    heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3, 2, 4))
+    maps, sentence, things = (
+        [torch.randn(2, 4, 8, 8)],
+        torch.randn(1, 5),
+        torch.tensor([[[0b10, 2, 1], [0b100, -1, 0]]]),
+    )
+    shown, mask = nothing_shown(2, 2), torch.zeros(2, 64, 64) > 0
     shown[:, 0, :32], shown[:, 0, 40:, :32], mask[:, :32] = 1, 2, True
     logits = torch.randn(2, 16, 16)
     numbers = shown[:, 0]
     parts = (
         heads.name_cells(maps, shown),
         heads._match_text(maps, sentence, mask, numbers, 2),
-        ROLES_WEIGHT * heads._find_things(maps, sentence, numbers, things, 2),
+        ROLES_WEIGHT * heads._find_things(maps, sentence, numbers, things[..., 0], 2),
+        WORDS_WEIGHT * heads._say_words(sentence, things[..., 1:]),
         cells_choice_loss(logits, mask, numbers, 2),
     )
     assert min(part.item() for part in parts) > 0.1

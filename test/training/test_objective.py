@@ -121,7 +121,7 @@ def test_clips_without_expressions_teach_adapter_0_to_name_motions(pyramid: bool
 
 @pytest.mark.parametrize("model", ["compact", "refsam_compact"])
 def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Batch, monkeypatch):
-    for name in ("_match_text", "_find_things"):
+    for name in ("_match_text", "_find_things", "_say_words"):
         monkeypatch.setattr(AuxiliaryHeads, name, lambda *_: 0.0)
     monkeypatch.setattr(auxiliary, "cells_choice_loss", lambda *_: 0.0)
     network = build_model(model)

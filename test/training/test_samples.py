@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from samwise_ros.data.expressions import Expression
+from samwise_ros.data.facts import Noun
 from samwise_ros.data.synthetic import Clip, World, render_clip
 from samwise_ros.data.tracks import MOTIONS
 from samwise_ros.data.vocabulary import COLOURS, EXPRESSION_KINDS, KINDS
@@ -78,9 +79,14 @@ def test_a_sample_tells_how_things_move():
 
 def test_a_sample_tells_which_things_an_expression_speaks_of():
     clip = render_clip(5, frames=1, height=64, width=64)
-    asked = [Expression("the cup left of the ball", "relation", 1, 0, (1, 3), 2), Expression("a mug", "absent", 0)]
+    cup, ball = Noun("cup"), Noun("ball", "red")
+    asked = [
+        Expression("the cup left of the red ball", "relation", 1, 0, (1, 3), 2, cup, ball),
+        Expression("a mug", "absent", 0, noun=cup),
+    ]
     sample = clip_to_sample(clip, asked)
-    assert sample.things.tolist() == [[0b1010, 0b100], [0, 0]]
+    kind, red_ball = KINDS.index("cup"), [COLOURS.index("red"), KINDS.index("ball")]
+    assert sample.things.tolist() == [[[0b1010, -1, kind], [0b100, *red_ball]], [[0, -1, kind], [0, -1, -1]]]
     assert samples_to_batch([sample, sample], 64).things.tolist() == 2 * sample.things.tolist()
 
 
