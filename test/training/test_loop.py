@@ -238,7 +238,8 @@ def test_refsam_learns_what_words_mean_and_what_is_not_there(write_recipe, tmp_p
     mask = torch.zeros(3, 64, 64, dtype=torch.bool)
     mask[0, :, :32] = mask[1, :, 32:] = True
     texts = ["the red half", "the blue half", "the green half"]
-    batch = Batch(rgb, mask, torch.zeros(1, 8, 64, 64, dtype=torch.int8), torch.zeros(3, 2, dtype=torch.long), texts)
+    things = torch.tensor([2 * [(0, -1, -1)]] * 3)
+    batch = Batch(rgb, mask, torch.zeros(1, 8, 64, 64, dtype=torch.int8), things, texts)
     for _ in range(120):
         dice = trainer.train_step(batch)["dice"].item()
         if dice < 0.1:
