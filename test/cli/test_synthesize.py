@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def test_files_are_what_the_world_films(held_out: bool, tmp_path: Path, capsys: 
         assert [one["text"] for one in said] == [one.text for one in clip.expressions]
         labels = np.stack([read(file) for file in sorted((folder / "instances").iterdir())])
         for one, expression in zip(said, clip.expressions, strict=True):
-            assert set(one) == {"text", "kind", "object_index", "since", "called", "landmark"}
+            assert set(one) == {field.name for field in fields(Expression)}
+            assert one["noun"] == asdict(expression.noun)
+            assert (one["landmark_noun"] is None) == (one["landmark"] is None)
             assert (one["called"], one["landmark"]) == (list(expression.called), expression.landmark or None)
             after = np.arange(3)[:, None, None] >= one["since"]
             np.testing.assert_array_equal((labels == one["object_index"]) & after, clip.mask(expression))
@@ -81,8 +84,19 @@ def test_what_is_absent_has_no_object(clip: Clip, tmp_path: Path) -> None:
             "since": 5,
             "called": [],
             "landmark": None,
+            "noun": None,
+            "landmark_noun": None,
         },
-        {"text": "a mug", "kind": "absent", "object_index": None, "since": 0, "called": [], "landmark": None},
+        {
+            "text": "a mug",
+            "kind": "absent",
+            "object_index": None,
+            "since": 0,
+            "called": [],
+            "landmark": None,
+            "noun": None,
+            "landmark_noun": None,
+        },
     ]
 
 
