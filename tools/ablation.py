@@ -1,6 +1,6 @@
 """Train and measure a paper's ablations at the size of `compact` or `refsam_compact`, all with the same recipe.
 
-    python tools/ablation.py --out runs/ablation                                  # some ten minutes of one large GPU
+    python tools/ablation.py --out runs/ablation
     python tools/ablation.py --recipe config/ablation_refsam_compact.yaml --out runs/refsam_ablation
 
 All variants see with what the shipped weights see with, which no text has reached; all else they learn from nothing.
@@ -77,6 +77,7 @@ def make_start(model: str, left_out: Sequence[str], folder: Path) -> Path:
     """Write weights that see as the shipped ones do and know nothing else; the tokenizer is theirs, too."""
     start, shipped = folder / "start.safetensors", find_weights(model, cache_dir(None))
     if not start.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(0)
         network = new_network(replace(preset(model), **dict.fromkeys(left_out, False)))
         spread_positions(network)
@@ -89,7 +90,6 @@ def make_start(model: str, left_out: Sequence[str], folder: Path) -> Path:
 
 def train(recipe: dict[str, Any], folder: Path) -> None:
     """Run a recipe to its end, from where it stands."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
     command = [sys.executable, "-m", "samwise_ros.cli.main", "train", "--config", str(path), "--out", str(folder)]

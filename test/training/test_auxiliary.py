@@ -215,11 +215,8 @@ def test_the_sentence_has_to_say_what_it_names():
 
 def test_the_mask_and_what_the_words_speak_of_count():
     heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3, 2, 4))
-    maps, sentence, things = (
-        [torch.randn(2, 4, 8, 8)],
-        torch.randn(1, 5),
-        torch.tensor([[[0b10, 2, 1], [0b100, -1, 0]]]),
-    )
+    maps, sentence = [torch.randn(2, 4, 8, 8)], torch.randn(1, 5)
+    things = torch.tensor([[[0b10, 2, 1], [0b100, -1, 0]]])
     shown, mask = nothing_shown(2, 2), torch.zeros(2, 64, 64) > 0
     shown[:, 0, :32], shown[:, 0, 40:, :32], mask[:, :32] = 1, 2, True
     logits = torch.randn(2, 16, 16)
