@@ -34,8 +34,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def build_chosen(args: argparse.Namespace) -> AnySegmenter:
-    """Build the model that the arguments choose.
+def build_chosen(args: argparse.Namespace, eager: bool = False) -> AnySegmenter:
+    """Build the model that the arguments choose; `eager` as `build_segmenter` has it.
 
     Raises:
         SamwiseError: there is no such model, device or mode.
@@ -46,7 +46,9 @@ def build_chosen(args: argparse.Namespace) -> AnySegmenter:
     model, weights = args.model, args.weights
     if weights is not None and str(weights) in PRESETS and not weights.exists():
         model, weights = str(weights), None
-    return build_segmenter(model, weights=weights, device=args.device, mode=args.mode, precision=args.precision)
+    return build_segmenter(
+        model, weights=weights, device=args.device, mode=args.mode, precision=args.precision, eager=eager
+    )
 
 
 def positive_int(text: str) -> int:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WARMUP_FRAMES = 20
 """More than any memory is long."""
 
+NODE_WARMUP_FRAMES = 60
+"""At least so many for the node, which makes a trace of the step beside the first frames on a CPU."""
+
 
 def add_parser(commands: Commands) -> None:
     """Add `bench` and its arguments to the command line."""
@@ -39,6 +42,9 @@ def add_parser(commands: Commands) -> None:
         default=WARMUP_FRAMES,
         metavar="N",
         help="frames before them, until the memory is full (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--eager", action="store_true", help="run a step as it is written, not captured as a whole, and time its parts"
     )
     parser.add_argument("--ros", action="store_true", help="also through the node, over DDS: needs ROS 2, sourced")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -93,6 +99,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "model": network.config.name,
         "weights": weights,
         "mode": args.mode,
+        "eager": args.eager,
         "image": {"width_px": size[1], "height_px": size[0]},
         "device": torch.cuda.get_device_name(segmenter.device) if cuda else "cpu",
         "threads": torch.get_num_threads(),
@@ -130,8 +137,9 @@ def measure_ros(args: argparse.Namespace) -> dict[str, Any]:
     if args.weights is not None:
         params["weights"] = str(args.weights)
     command = [sys.executable, "-m", "samwise_ros.ros.bench", "--params", json.dumps(params)]
-    for name in ("targets", "frames", "warmup"):
-        command += [f"--{name}", str(getattr(args, name))]
+    counts = {"targets": args.targets, "frames": args.frames, "warmup": max(args.warmup, NODE_WARMUP_FRAMES)}
+    for name, count in counts.items():
+        command += [f"--{name}", str(count)]
     done = subprocess.run([*command, "--size", *map(str, args.size)], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise ConfigError("the node could not be measured, for the reason above: correct it, or leave out --ros")
@@ -145,12 +153,12 @@ def _build(args: argparse.Namespace) -> tuple[Any, str]:
     from samwise_ros.model.build import build_random
 
     try:
-        return build_chosen(args), str(args.weights or "of the preset")
+        return build_chosen(args, args.eager), str(args.weights or "of the preset")
     except CheckpointError:
         if args.weights is not None:
             raise
         options = {"device": args.device, "mode": args.mode, "precision": args.precision}
-        return build_random(args.model, **options), "random"
+        return build_random(args.model, **options, eager=args.eager), "random"
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from samwise_ros.engine.tracker import Tracker
+from samwise_ros.model.captured import CapturedSegmenter
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.model.stages import timed_by
 from samwise_ros.types import Frame
@@ -152,6 +153,8 @@ def measure_speed(
 
     for _ in range(-(-warmup // at_once)):
         step()
+    if isinstance(segmenter, CapturedSegmenter):
+        segmenter.settle()
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
         held = torch.cuda.memory_allocated(device)

@@ -19,6 +19,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from samwise_ros.config import AnyConfig, ModelConfig, RefSamConfig, T5Config, TextConfig, preset
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import checkpoint
+from samwise_ros.model.captured import CapturedSegmenter
 from samwise_ros.model.graphs import GraphedSegmenter
 from samwise_ros.model.host_memory import keep_freed_memory
 from samwise_ros.model.onednn import use_onednn
@@ -30,6 +31,7 @@ from samwise_ros.model.samwise import Samwise
 from samwise_ros.model.samwise_segmenter import Mode, SamwiseSegmenter
 from samwise_ros.model.segmenter import Past, Segmenter
 from samwise_ros.model.text import load_tokenizer
+from samwise_ros.model.traces import TracedSegmenter
 
 WEIGHTS_DIR = Path(__file__).parent.parent / "weights"
 """Weights that ship with the package."""
@@ -42,7 +44,7 @@ PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": to
 Network: TypeAlias = Samwise | RefSam
 """The network of any preset."""
 
-AnySegmenter: TypeAlias = SamwiseSegmenter | RefSamSegmenter | GraphedSegmenter[Any, Any, Any]
+AnySegmenter: TypeAlias = SamwiseSegmenter | RefSamSegmenter | CapturedSegmenter[Any, Any, Any]
 """A model of any preset."""
 
 _LOG = logging.getLogger(__name__)
@@ -139,6 +141,7 @@ def build_segmenter(
     mode: Mode = "stream",
     precision: str = "auto",
     cache: Path | None = None,
+    eager: bool = False,
 ) -> AnySegmenter:
     """A trained model, ready for `engine.Tracker`.
 
@@ -149,9 +152,10 @@ def build_segmenter(
         mode: "stream", or for SAMWISE "clip"; see `model.samwise_segmenter`.
         precision: "auto" (float16 on a GPU, else float32) or one of `PRECISIONS`.
         cache: folder of `samwise download`; None for the usual one.
+        eager: run every step as it is written, instead of whole: see `model.graphs` of a GPU and `model.traces`.
 
     Returns:
-        The model in evaluation mode, on its device; on a GPU with its usual steps captured, see `model.graphs`. Its
+        The model in evaluation mode, on its device. Its
         tokenizer lies beside the weights as `NAME.tokenizer.json`, or is RoBERTa's in the cache.
 
     Raises:
@@ -169,11 +173,16 @@ def build_segmenter(
     tokenizer = load_tokenizer(find_tokenizer(weights, text, cache), text)
     if isinstance(network, Samwise) and not network.config.object_score:
         _LOG.info("%s is of a single-image model: it takes every target to be in view, always", weights)
-    return _put_to_work(network.requires_grad_(False).to(place), tokenizer, mode, dtype)
+    return _put_to_work(network.requires_grad_(False).to(place), tokenizer, mode, dtype, eager)
 
 
 def build_random(
-    name: str = "compact", *, device: str = "auto", mode: Mode = "stream", precision: str = "auto"
+    name: str = "compact",
+    *,
+    device: str = "auto",
+    mode: Mode = "stream",
+    precision: str = "auto",
+    eager: bool = False,
 ) -> AnySegmenter:
     """A model that has learnt nothing, with a tokenizer to which all words are one: to measure how fast a preset is.
 
@@ -182,6 +191,7 @@ def build_random(
         device: see `build_segmenter`.
         mode: see `build_segmenter`.
         precision: see `build_segmenter`.
+        eager: see `build_segmenter`.
 
     Returns:
         The model in evaluation mode, on its device.
@@ -199,11 +209,11 @@ def build_random(
     tokenizer.pre_tokenizer = Whitespace()
     frame = [token for token in ("<s>", "$A", "</s>") if token == "$A" or token in special]
     tokenizer.post_processor = TemplateProcessing(" ".join(frame), special_tokens=list(special.items()))
-    return _put_to_work(network.to(place), tokenizer, mode, dtype)
+    return _put_to_work(network.to(place), tokenizer, mode, dtype, eager)
 
 
-def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torch.dtype) -> AnySegmenter:
-    """Bring a network, folded, on its device to its precision; capture a GPU's usual steps, keep a CPU's memory."""
+def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torch.dtype, eager: bool) -> AnySegmenter:
+    """Bring a network, folded, on its device to its precision; capture its usual steps, keep a CPU's memory."""
     if isinstance(network, Samwise) and network.pyramid is not None:
         network.pyramid.fold_batch_norms()
     segmenter = wrap_network(network, tokenizer, mode, dtype)
@@ -211,9 +221,12 @@ def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torc
         keep_freed_memory()
     if dtype == torch.float16:
         _check_finite(segmenter)
-    if segmenter.device.type == "cuda" and mode == "stream":
+    if eager or mode != "stream":
+        return segmenter
+    if segmenter.device.type == "cuda":
         return GraphedSegmenter(segmenter)
-    return segmenter
+    # In large networks an operation takes a CPU longer than its launch.
+    return segmenter if network.config.frozen else TracedSegmenter(segmenter)
 
 
 def _check_finite(segmenter: Segmenter[Any, Any, Any]) -> None:

@@ -6,6 +6,9 @@ brings and uses for convolutions, was 1.8 times as fast there (docs/log.md).
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,13 +27,13 @@ class OneDnnLinear(nn.Linear):
         return linear(input, self.weight, self.bias)
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """`F.linear` by the faster of two libraries.
 
     Args:
         input: (…, in_features).
         weight: (out_features, in_features).
-        bias: (out_features,).
+        bias: (out_features,), or None.
 
     Returns:
         (…, out_features).
@@ -45,9 +48,25 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     )
     if not by_onednn:
         return F.linear(input, weight, bias)
-    # What torch.compile makes of a linear layer on a CPU; there is no public name for it.
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
+    # What torch.compile makes of a linear layer on a CPU; there is no public name for it. A trace cannot take its call
+    # from Python, whose empty list has no type, but from TorchScript.
+    call = _script().call if torch.jit.is_tracing() else _call  # type: ignore[attr-defined, no-untyped-call]
+    result: Tensor = call(input, weight, bias)
     return result
+
+
+def _call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
+    return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
+
+
+@cache
+def _script() -> Any:
+    return torch.jit.CompilationUnit(
+        """
+        def call(input: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+            return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
+        """
+    )
 
 
 def use_onednn(network: nn.Module) -> None:

@@ -73,9 +73,9 @@ class RefSamSegmenter:
         encoded = self.network.encode_text(tokenize(self.tokenizer, [text], self.device))
         return EncodedText(encoded.sentence, encoded.words, None)
 
-    def pad_texts(self, texts: Sequence[EncodedText], tokens: int) -> EncodedText | None:
-        """One text of several; see `graphs.FixedShapes`."""
-        if max(text.words.shape[1] for text in texts) > tokens:
+    def pad_texts(self, texts: Sequence[EncodedText], tokens: int | None) -> EncodedText | None:
+        """One text of several; see `captured.FixedShapes`."""
+        if tokens is not None and max(text.words.shape[1] for text in texts) > tokens:
             return None
         return stack_texts(texts, tokens)
 

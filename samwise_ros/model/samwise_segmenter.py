@@ -109,9 +109,9 @@ class SamwiseSegmenter:
         """Tokenise an expression and run the text layers that no image reaches."""
         return self.network.encode_text(tokenize(self.tokenizer, [text], self.device))
 
-    def pad_texts(self, texts: Sequence[EncodedText], tokens: int) -> EncodedText | None:
-        """One text of several; see `graphs.FixedShapes`."""
-        if max(text.tokens.shape[1] for text in texts) > tokens:
+    def pad_texts(self, texts: Sequence[EncodedText], tokens: int | None) -> EncodedText | None:
+        """One text of several; see `captured.FixedShapes`."""
+        if tokens is not None and max(text.tokens.shape[1] for text in texts) > tokens:
             return None
         return stack_texts(texts, tokens)
 

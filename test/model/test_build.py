@@ -15,6 +15,7 @@ from samwise_ros.engine.tracker import Tracker
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model.build import (
     WEIGHTS_DIR,
+    build_random,
     build_segmenter,
     empty_network,
     find_device,
@@ -25,6 +26,8 @@ from samwise_ros.model.checkpoint import save_weights
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.refsam_segmenter import RefSamSegmenter
 from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
+from samwise_ros.model.traces import TracedSegmenter
 from samwise_ros.types import Frame
 
 
@@ -69,8 +72,9 @@ def test_refsam_runs_from_its_weights_and_takes_one_frame_at_a_time(
     weights = tmp_path / "w.safetensors"
     save_weights(refsam, "refsam_compact", weights)
     shutil.copy(WEIGHTS_DIR / "compact.tokenizer.json", tmp_path / "w.tokenizer.json")
+    assert isinstance(build_segmenter("refsam_compact", weights=weights, device="cpu", eager=True), RefSamSegmenter)
     segmenter = build_segmenter("refsam_compact", weights=weights, device="cpu")
-    assert isinstance(segmenter, RefSamSegmenter)
+    assert isinstance(segmenter, TracedSegmenter)
     tracker = Tracker(segmenter)
     tracker.add("the red ball")
     rng = np.random.default_rng(0)
@@ -138,3 +142,17 @@ def test_single_image_model_segments_an_image_and_takes_the_target_to_be_in_view
     tracker.add("the red ball")
     (found,) = tracker.step(Frame(np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8))).objects
     assert found.score > 0.99
+
+
+@pytest.mark.parametrize(
+    ("frozen", "options", "kind"),
+    [
+        ((), {}, TracedSegmenter),
+        ((), {"eager": True}, SamwiseSegmenter),
+        ((), {"mode": "clip"}, SamwiseSegmenter),
+        (("sam",), {}, SamwiseSegmenter),  # the published sizes, whose operations are long
+    ],
+)
+def test_a_cpu_traces_the_steps_of_small_presets(network: Samwise, monkeypatch, frozen, options, kind):
+    monkeypatch.setitem(PRESETS, "compact", replace(network.config, frozen=frozen))
+    assert type(build_random("compact", device="cpu", **options)) is kind

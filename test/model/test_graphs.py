@@ -12,7 +12,6 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from samwise_ros.engine.tracker import Tracker
-from samwise_ros.model import graphs
 from samwise_ros.model.graphs import GRAPHED_TARGETS, GraphedSegmenter
 from samwise_ros.model.refsam_segmenter import RefSamSegmenter
 from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
@@ -136,7 +135,7 @@ def test_a_step_looks_at_no_value_and_uploads_none(plain: Plain):
     def step(images: torch.Tensor, *tensors: torch.Tensor):
         text = replace(inputs.text, **dict(zip(words, tensors, strict=False)))
         past = dict(zip(inputs.past, tensors[len(words) :], strict=True))
-        prediction = graphed._run(graphs.Inputs(images, text, past), 2)
+        prediction = graphed._run(images, text, past, 2)
         return prediction.mask_logits, prediction.score_logits, *prediction.remember.values()
 
     arguments = inputs.images, *(getattr(inputs.text, name) for name in words), *inputs.past.values()

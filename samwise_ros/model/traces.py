@@ -1,0 +1,118 @@
+"""A step of one frame as a trace: a CPU runs it without Python between its operations. Called by `model.build`.
+
+A frame of a small preset is some 1800 short operations, and Python takes a third of its time to start them. A step that
+comes again and again, of the same shapes, is traced by a thread of its own while it goes on as it is written, and runs
+from the trace afterwards: the same operations in the same order, so the same numbers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.jit import TracerWarning, optimized_execution  # type: ignore[attr-defined]
+
+from samwise_ros.model.captured import CapturedSegmenter, FixedShapes, TextT, text_tensors
+from samwise_ros.model.segmenter import FramesT, ImagesT, Past, Prediction
+from samwise_ros.model.stages import stage
+
+TRACED_AFTER = 4
+"""A step is traced when its shapes have come so often, not for a short clip: tracing takes as long as ten frames."""
+
+KEPT_TRACES = 8
+"""So many traces are kept, the last used ones: each number of targets, length of text and camera has its own."""
+
+# What does not depend on the shapes' values is the same for all frames; the tests compare the answers.
+warnings.filterwarnings("ignore", category=TracerWarning)
+
+Trace: TypeAlias = Callable[..., tuple[Tensor, ...]]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Step:
+    """A step of some shapes.
+
+    Attributes:
+        seen: how often it came before it was traced.
+        trace: takes the step's tensors; None where there is none yet.
+    """
+
+    seen: int = 0
+    trace: Trace | None = None
+
+
+class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
+    """A segmenter whose usual steps are traced; answers as the one it is made of, from any thread.
+
+    Args:
+        segmenter: of one frame per step, on a CPU.
+    """
+
+    def __init__(self, segmenter: FixedShapes[ImagesT, TextT, FramesT]) -> None:
+        super().__init__(segmenter)
+        self._lock = threading.Lock()
+        self._steps: OrderedDict[tuple[torch.Size, ...], Step] = OrderedDict()
+        self._worker: threading.Thread | None = None
+        self._can_trace = True
+
+    def settle(self) -> None:
+        """Wait for the trace that is being made, if one is."""
+        if self._worker is not None:
+            self._worker.join()
+
+    def _run_whole(self, images: Tensor, texts: Sequence[TextT], past: Past) -> Prediction | None:
+        text = self._plain.pad_texts(texts, None)
+        assert text is not None
+        arguments = images, *text_tensors(text).values(), *past.tensors.values()
+        with self._lock:
+            step = self._find(tuple(tensor.shape for tensor in arguments))
+            if step.trace is None:
+                step.seen += 1
+                busy = self._worker is not None and self._worker.is_alive()
+                if self._can_trace and step.seen >= TRACED_AFTER and not busy:
+                    self._worker = threading.Thread(target=self._trace, args=(step, images, text, past), name="trace")
+                    self._worker.start()
+                return None
+        with stage("traced step"), optimized_execution(False):  # optimising takes longer than it brings
+            mask_logits, score_logits, *remember = step.trace(*arguments)
+        return Prediction(mask_logits, score_logits, dict(zip(self.memory_spec, remember, strict=True)))
+
+    def _find(self, shapes: tuple[torch.Size, ...]) -> Step:
+        """The step of these shapes, which is the last used one from now on."""
+        step = self._steps.setdefault(shapes, Step())
+        self._steps.move_to_end(shapes)
+        if len(self._steps) > KEPT_TRACES:
+            self._steps.popitem(last=False)
+        return step
+
+    def _trace(self, step: Step, images: Tensor, text: TextT, past: Past) -> None:
+        words = text_tensors(text)
+
+        def run(images: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+            said = replace(text, **dict(zip(words, tensors, strict=False)))
+            remembered = dict(zip(past.tensors, tensors[len(words) :], strict=True))
+            prediction = self._run(images, said, remembered, len(past.ages))
+            remember = (prediction.remember[name] for name in self.memory_spec)
+            return prediction.mask_logits, prediction.score_logits, *remember
+
+        arguments = images, *words.values(), *past.tensors.values()
+        try:
+            with torch.inference_mode(), optimized_execution(False):
+                trace: Trace = torch.jit.trace(run, arguments, check_trace=False, strict=False)
+                trace(*arguments)  # the first run takes longer
+        except (
+            Exception
+        ) as error:  # tracing is deprecated: whatever a newer PyTorch says, steps run as they are written
+            self._can_trace = False
+            _LOG.info("this PyTorch does not trace (%s: %s): a step runs as it is written", type(error).__name__, error)
+            return
+        step.trace = trace

@@ -1,0 +1,133 @@
+"""Traced steps: the same numbers as the steps that they were traced from, and no more than a few of them kept."""
+
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+import torch
+
+from samwise_ros.engine.tracker import Tracker
+from samwise_ros.model import traces
+from samwise_ros.model.onednn import HAS_ONEDNN, use_onednn
+from samwise_ros.model.refsam_segmenter import RefSamSegmenter
+from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
+from samwise_ros.model.traces import KEPT_TRACES, TRACED_AFTER, TracedSegmenter
+from samwise_ros.types import Frame, FrameResult
+
+Plain: TypeAlias = SamwiseSegmenter | RefSamSegmenter
+
+FULL = {SamwiseSegmenter: 15, RefSamSegmenter: 1}
+"""Frames after which all memories are full."""
+
+
+@pytest.fixture(params=["samwise", "refsam"])
+def plain(request, network, refsam, tokenizer) -> Plain:
+    if request.param == "refsam":
+        return RefSamSegmenter(refsam, tokenizer)
+    return SamwiseSegmenter(network, tokenizer)
+
+
+@pytest.fixture
+def frames() -> list[Frame]:
+    rng = np.random.default_rng(0)
+    return [Frame(rng.integers(0, 256, (96, 128, 3), np.uint8)) for _ in range(44)]
+
+
+def follow(tracker: Tracker, frames: list[Frame], settle: TracedSegmenter | None = None) -> list[FrameResult]:
+    """One target, and from the middle on a second one; every trace is waited for."""
+    results = []
+    for index, frame in enumerate(frames):
+        if index in (0, len(frames) // 2):
+            tracker.add("the red ball" if index == 0 else "the mug on the left of the second ball")
+        results.append(tracker.step(frame))
+        if settle is not None:
+            settle.settle()
+    return results
+
+
+def assert_same(ours: list[FrameResult], expected: list[FrameResult]) -> None:
+    for one, other in zip(ours, expected, strict=True):
+        assert [found.score for found in one.objects] == [found.score for found in other.objects]
+        assert np.array_equal(one.labels, other.labels)
+
+
+def made(segmenter: TracedSegmenter) -> int:
+    return sum(step.trace is not None for step in segmenter._steps.values())
+
+
+@pytest.mark.parametrize("onednn", [False, True])
+def test_steps_that_come_again_are_traced_and_answer_the_same(plain: Plain, frames: list[Frame], onednn, monkeypatch):
+    if onednn:
+        if not HAS_ONEDNN:
+            pytest.skip("this PyTorch has no oneDNN")
+        monkeypatch.setattr("samwise_ros.model.onednn.WORTH_IT", 0)
+        plain = type(plain)(deepcopy(plain.network), plain.tokenizer)
+        use_onednn(plain.network)
+    traced = TracedSegmenter(plain)
+    runs: list[int] = []
+    step = traced._run
+    monkeypatch.setattr(traced, "_run", lambda *args: runs.append(1) or step(*args))
+    assert_same(follow(Tracker(traced), frames, traced), follow(Tracker(plain), frames))
+    assert made(traced) == 2
+    assert len(runs) == 2  # once for each trace; the frames themselves ran as written, and then without Python
+
+
+def test_a_traced_step_does_not_run_what_is_written(plain: Plain, frames: list[Frame], monkeypatch):
+    traced = TracedSegmenter(plain)
+    tracker = Tracker(traced)
+    tracker.add("the red ball")
+    usual = FULL[type(plain)] + TRACED_AFTER
+    for frame in frames[:usual]:
+        tracker.step(frame)
+    traced.settle()
+    assert made(traced) == 1
+    expected = [found.score for found in tracker.step(frames[usual]).objects]
+    tracker.reset()
+    for frame in frames[:usual]:
+        tracker.step(frame)
+    monkeypatch.setattr(type(plain), "decode", None)
+    assert [found.score for found in tracker.step(frames[usual]).objects] == expected
+
+
+def test_short_clips_are_not_traced(plain: Plain, frames: list[Frame]):
+    traced = TracedSegmenter(plain)
+    tracker = Tracker(traced)
+    tracker.add("the red ball")
+    for frame in frames[: FULL[type(plain)] + TRACED_AFTER - 1]:
+        tracker.step(frame)
+    assert traced._worker is None
+
+
+def test_few_traces_are_kept(plain: Plain, monkeypatch):
+    traced = TracedSegmenter(plain)
+    for rows in range(1, 3 * KEPT_TRACES):
+        traced._find((torch.Size((rows,)),))
+    assert len(traced._steps) == KEPT_TRACES
+    first = traced._find((torch.Size((2 * KEPT_TRACES,)),))
+    for rows in range(KEPT_TRACES - 1):
+        traced._find((torch.Size((100 + rows,)),))
+    assert traced._find((torch.Size((2 * KEPT_TRACES,)),)) is first
+
+
+def test_where_pytorch_does_not_trace_steps_run_as_written(plain: Plain, frames: list[Frame], monkeypatch, caplog):
+    def refuse(*_args: object, **_options: object) -> None:
+        raise RuntimeError("no longer here")
+
+    monkeypatch.setattr(torch.jit, "trace", refuse)
+    traced = TracedSegmenter(plain)
+    with caplog.at_level("INFO"):
+        assert_same(follow(Tracker(traced), frames, traced), follow(Tracker(plain), frames))
+    assert [record.getMessage() for record in caplog.records if record.name == traces.__name__] == [
+        "this PyTorch does not trace (RuntimeError: no longer here): a step runs as it is written"
+    ]
+
+
+def test_two_cameras_share_the_traces(plain: Plain, frames: list[Frame]):
+    traced = TracedSegmenter(plain)
+    parts = frames, frames[::-1]
+    with ThreadPoolExecutor(2) as cameras:
+        ours = [cameras.submit(follow, Tracker(traced), part) for part in parts]
+    for answers, part in zip(ours, parts, strict=True):
+        assert_same(answers.result(), follow(Tracker(plain), part))
