@@ -1,10 +1,13 @@
-"""Train and measure a paper's ablations at the size of `compact` or `refsam_compact`, all with the same recipe.
+"""What each part that the papers add is worth, at the size of `compact` or `refsam_compact`; into docs/results.md.
 
-    python tools/ablation.py --out runs/ablation
-    python tools/ablation.py --recipe config/ablation_refsam_compact.yaml --out runs/refsam_ablation
+    python tools/ablation.py compact     # the shipped weights with parts taken out, as they are: minutes on a CPU
+    python tools/ablation.py compact --train config/ablation_compact.yaml     # learnt without them: for a GPU
+    python tools/ablation.py refsam_compact [--train config/ablation_refsam_compact.yaml]
 
-All variants see with what the shipped weights see with, which no text has reached; all else they learn from nothing.
-The table goes to docs/results.md, between the model's marker lines. A variant whose training ended is not trained anew.
+A part taken out of a trained network leaves a gap that nothing was trained to fill, so the first table says what the
+network relies on, not what it could learn without. For that, `--train`: as in the papers, what sees, what understands
+words and what makes masks comes trained, here from the weights that ship; what the paper adds to these all variants
+learn from nothing, those parts that they have. A variant whose training ended is not trained anew.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import Any
 
 import torch
 import yaml
-from results import SIZE, write_part
+from results import write_part
 from tqdm import tqdm
 
 from samwise_ros.config import preset
@@ -28,64 +31,81 @@ from samwise_ros.evaluation.synthetic import evaluate_clips, summarise
 from samwise_ros.model.build import build_segmenter, find_weights, load_network, new_network
 from samwise_ros.model.checkpoint import save_weights, tokenizer_path
 from samwise_ros.model.published import cache_dir
-from samwise_ros.training.start import spread_positions
 
-ROOT = Path(__file__).parent.parent
 VARIANTS = {
     "compact": {
-        "text to vision": ["vision_to_text", "temporal_attention", "memory_check"],
-        "+ vision to text": ["temporal_attention", "memory_check"],
-        "+ HSA": ["memory_check"],
-        "+ CME": [],
+        "text to vision": ["vision_to_text", "temporal_attention", "frame_change", "memory_check"],
+        "+ vision to text": ["temporal_attention", "frame_change", "memory_check"],
+        "+ HSA": ["frame_change", "memory_check"],
+        "+ frames compared (not in the paper)": ["memory_check"],
+        "+ CME: the whole": [],
+        "the whole without HSA and CME": ["temporal_attention", "memory_check"],
     },
     "refsam_compact": {
         "MLP": ["dense_attention", "hierarchical_attention"],
         "+ dense attention": ["hierarchical_attention"],
-        "+ HDA": [],
-        "+ HDA, without ITM": ["tracking"],
+        "+ HDA: the whole": [],
+        "the whole without ITM": ["tracking"],
     },
 }
 """What each variant of a model leaves out."""
-SEEING = {"compact": "pyramid.", "refsam_compact": "sam.vision_encoder."}
-"""Start of the names of the weights that see."""
+ADDED = {
+    "compact": ("adapters.", "project_text.", "cme."),
+    "refsam_compact": ("adapters.", "cross_modal_mlp.", "dense_attention.", "hierarchical_attention.", "tracking."),
+}
+"""Start of the names of the weights that a paper adds to SAM and a text encoder."""
+SEEING = ("adapters.0.vision_down", "adapters.0.temporal.", "adapters.0.change.")
+"""Of these, what looks through time before any text has reached it; it counts as seeing."""
+SIZE = {"frames": 12, "height_px": 240, "width_px": 320}
 SHOWN = ("motion", "late", "relation", "place", "kind", "colour", "absent")
 
 
 def main() -> None:
-    """Train what is not there yet, measure all, write the table."""
+    """Train where that is asked for, measure all, write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--recipe", type=Path, default=ROOT / "config" / "ablation_compact.yaml", help="of all variants"
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="a folder per variant")
+    parser.add_argument("model", choices=VARIANTS)
+    parser.add_argument("--train", type=Path, metavar="RECIPE", help="let each variant learn by this recipe first")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="a folder per model and variant")
     parser.add_argument("--clips", type=int, default=100, help="clips that are measured (default: %(default)s)")
     options = parser.parse_args()
-    recipe = yaml.safe_load(options.recipe.read_text())
-    model = recipe["model"]
-    rows = [f"| J&F | all | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
-    for number, (name, left_out) in enumerate(VARIANTS[model].items()):
-        folder = options.out / str(number)
-        train(recipe | {"start_from": str(make_start(model, left_out, folder))}, folder)
-        summary = measure(model, folder / f"{model}.safetensors", options.clips, name)
+    rows = [f"| J&F, {options.clips} clips | all | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
+    for number, (name, left_out) in enumerate(VARIANTS[options.model].items()):
+        folder = options.out / f"{options.model}_{'trained' if options.train else 'shipped'}_{number}"
+        weights = write_variant(options.model, left_out, folder, fresh=options.train is not None)
+        if options.train is not None:
+            train(yaml.safe_load(options.train.read_text()) | {"start_from": str(weights)}, folder)
+            weights = folder / f"{options.model}.safetensors"
+        summary = measure(options.model, weights, options.clips, name)
         cells = [summary["by_kind"].get(kind, {}).get("jf") for kind in SHOWN]
         shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
         rows.append(f"| {name} | {summary['jf']:.3f} | {shown} |")
-    write_part(f"tools/ablation.py {model}", "\n".join(rows))
+    write_part(f"tools/ablation.py {options.model}{' --train' * bool(options.train)}", "\n".join(rows))
 
 
-def make_start(model: str, left_out: Sequence[str], folder: Path) -> Path:
-    """Write weights that see as the shipped ones do and know nothing else; the tokenizer is theirs, too."""
-    start, shipped = folder / "start.safetensors", find_weights(model, cache_dir(None))
-    if not start.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(0)
-        network = new_network(replace(preset(model), **dict.fromkeys(left_out, False)))
-        spread_positions(network)
-        trained = load_network(shipped).state_dict()
-        network.load_state_dict({key: value for key, value in trained.items() if key.startswith(SEEING[model])}, False)
-        shutil.copyfile(tokenizer_path(shipped), tokenizer_path(start))
-        save_weights(network, model, start)
-    return start
+def write_variant(model: str, left_out: Sequence[str], folder: Path, *, fresh: bool) -> Path:
+    """Write the shipped weights without some parts, and where `fresh` with new ones of what the paper adds.
+
+    Args:
+        model: the preset.
+        left_out: parts that are left out.
+        folder: where to.
+        fresh: for a training.
+
+    Returns:
+        The file; the shipped tokenizer lies beside it.
+    """
+    path, shipped = folder / "start.safetensors", find_weights(model, cache_dir(None))
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    network = new_network(replace(preset(model), **dict.fromkeys(left_out, False)))
+    state = network.state_dict()
+    for key, value in load_network(shipped).state_dict().items():
+        if key in state and (not fresh or key.startswith(SEEING) or not key.startswith(ADDED[model])):
+            state[key] = value
+    network.load_state_dict(state)
+    shutil.copyfile(tokenizer_path(shipped), tokenizer_path(path))
+    save_weights(network, model, path)
+    return path
 
 
 def train(recipe: dict[str, Any], folder: Path) -> None:
