@@ -26,8 +26,9 @@ from samwise_ros.model.stages import stage
 TRACED_AFTER = 4
 """A step is traced when its shapes have come so often, not for a short clip: tracing takes as long as ten frames."""
 
-KEPT_TRACES = 8
-"""So many traces are kept, the last used ones: each number of targets, length of text and camera has its own."""
+KEPT_TRACES = 4
+"""So many traces are kept, the last used ones, each of some 40 MB: numbers of targets, lengths of texts and cameras
+have their own."""
 
 # What does not depend on the shapes' values is the same for all frames; the tests compare the answers.
 warnings.filterwarnings("ignore", category=TracerWarning)
