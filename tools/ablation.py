@@ -56,7 +56,7 @@ ADDED = {
 """Start of the names of the weights that a paper adds to SAM and a text encoder."""
 SEEING = ("adapters.0.vision_down", "adapters.0.temporal.", "adapters.0.change.")
 """Of these, what looks through time before any text has reached it; it counts as seeing."""
-SIZE = {"frames": 12, "height_px": 240, "width_px": 320}
+SIZE = {"frames": 24, "height_px": 240, "width_px": 320}
 SHOWN = ("motion", "late", "relation", "place", "kind", "colour", "absent")
 
 
