@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.jit import TracerWarning, optimized_execution  # type: ignore[attr-defined]
 
 from samwise_ros.model.captured import CapturedSegmenter, FixedShapes, TextT, text_tensors
@@ -108,7 +108,7 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         arguments = images, *words.values(), *past.tensors.values()
         try:
             with torch.inference_mode(), optimized_execution(False):
-                trace: Trace = torch.jit.trace(run, arguments, check_trace=False, strict=False)
+                trace = make_trace(run, arguments)
                 trace(*arguments)  # the first run takes longer
         except (
             Exception
@@ -117,3 +117,31 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
             _LOG.info("this PyTorch does not trace (%s: %s): a step runs as it is written", type(error).__name__, error)
             return
         step.trace = trace
+
+
+class _Written(nn.Module):
+    """What is to be traced, as a module without weights: those of the model become constants of the trace."""
+
+    def __init__(self, run: Trace) -> None:
+        super().__init__()
+        self._run = run
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        return self._run(*arguments)
+
+
+def make_trace(run: Trace, arguments: tuple[Tensor, ...]) -> Trace:
+    """Trace a function of tensors.
+
+    `torch.jit.trace` would put it where nothing is ever removed, with the weights that it uses (docs/decisions/0006).
+
+    Args:
+        run: what is traced; its shapes are those of `arguments` from then on.
+        arguments: what it is run with.
+
+    Returns:
+        The trace, gone when nobody holds it.
+    """
+    graph, _ = torch.jit._get_trace_graph(_Written(run), arguments, strict=False)  # type: ignore[attr-defined, no-untyped-call]
+    trace: Trace = torch._C._create_function_from_graph("step", graph)
+    return trace

@@ -1,5 +1,7 @@
 """Traced steps: the same numbers as the steps that they were traced from, and no more than a few of them kept."""
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import TypeAlias
@@ -111,11 +113,26 @@ def test_few_traces_are_kept(plain: Plain, monkeypatch):
     assert traced._find((torch.Size((2 * KEPT_TRACES,)),)) is first
 
 
+def test_nothing_is_left_of_a_model_that_is_gone(plain: Plain, frames: list[Frame]):
+    own = type(plain)(deepcopy(plain.network), plain.tokenizer)
+    weight = weakref.ref(next(own.network.parameters()))
+    traced = TracedSegmenter(own)
+    tracker = Tracker(traced)
+    tracker.add("the red ball")
+    for frame in frames[: FULL[type(plain)] + TRACED_AFTER]:
+        tracker.step(frame)
+    traced.settle()
+    assert made(traced) == 1
+    del own, traced, tracker
+    gc.collect()
+    assert weight() is None
+
+
 def test_where_pytorch_does_not_trace_steps_run_as_written(plain: Plain, frames: list[Frame], monkeypatch, caplog):
     def refuse(*_args: object, **_options: object) -> None:
         raise RuntimeError("no longer here")
 
-    monkeypatch.setattr(torch.jit, "trace", refuse)
+    monkeypatch.setattr(torch.jit, "_get_trace_graph", refuse)
     traced = TracedSegmenter(plain)
     with caplog.at_level("INFO"):
         assert_same(follow(Tracker(traced), frames, traced), follow(Tracker(plain), frames))
