@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from samwise_ros.model.build import AnySegmenter
@@ -34,8 +34,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def build_chosen(args: argparse.Namespace, eager: bool = False) -> AnySegmenter:
-    """Build the model that the arguments choose; `eager` as `build_segmenter` has it.
+def build_chosen(args: argparse.Namespace, **how: Any) -> AnySegmenter:
+    """Build the model that the arguments choose; `how` are further options of `build_segmenter`.
 
     Raises:
         SamwiseError: there is no such model, device or mode.
@@ -46,9 +46,7 @@ def build_chosen(args: argparse.Namespace, eager: bool = False) -> AnySegmenter:
     model, weights = args.model, args.weights
     if weights is not None and str(weights) in PRESETS and not weights.exists():
         model, weights = str(weights), None
-    return build_segmenter(
-        model, weights=weights, device=args.device, mode=args.mode, precision=args.precision, eager=eager
-    )
+    return build_segmenter(model, weights=weights, device=args.device, mode=args.mode, precision=args.precision, **how)
 
 
 def positive_int(text: str) -> int:

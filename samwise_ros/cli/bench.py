@@ -41,7 +41,8 @@ def add_parser(commands: Commands) -> None:
         type=positive_int,
         default=WARMUP_FRAMES,
         metavar="N",
-        help="frames before them, until the memory is full (default: %(default)s)",
+        help="frames before them, until the memory is full (default: %(default)s; for the node at least "
+        f"{NODE_WARMUP_FRAMES})",
     )
     parser.add_argument(
         "--eager", action="store_true", help="run a step as it is written, not captured as a whole, and time its parts"
@@ -153,7 +154,7 @@ def _build(args: argparse.Namespace) -> tuple[Any, str]:
     from samwise_ros.model.build import build_random
 
     try:
-        return build_chosen(args, args.eager), str(args.weights or "of the preset")
+        return build_chosen(args, eager=args.eager), str(args.weights or "of the preset")
     except CheckpointError:
         if args.weights is not None:
             raise
