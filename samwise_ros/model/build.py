@@ -155,8 +155,8 @@ def build_segmenter(
         eager: run every step as it is written, instead of whole: see `model.graphs` of a GPU and `model.traces`.
 
     Returns:
-        The model in evaluation mode, on its device. Its
-        tokenizer lies beside the weights as `NAME.tokenizer.json`, or is RoBERTa's in the cache.
+        The model in evaluation mode, on its device. Its tokenizer lies beside the weights as `NAME.tokenizer.json`, or
+        is RoBERTa's in the cache.
 
     Raises:
         ConfigError: there is no such preset, device, mode or precision, or the weights overflow in float16.

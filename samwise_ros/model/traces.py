@@ -30,7 +30,7 @@ KEPT_TRACES = 4
 """So many traces are kept, the last used ones, each of some 40 MB: numbers of targets, lengths of texts and cameras
 have their own."""
 
-# What does not depend on the shapes' values is the same for all frames; the tests compare the answers.
+# That shapes become constants is what is wanted: each trace serves one set of them.
 warnings.filterwarnings("ignore", category=TracerWarning)
 
 Trace: TypeAlias = Callable[..., tuple[Tensor, ...]]
@@ -110,9 +110,8 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
             with torch.inference_mode(), optimized_execution(False):
                 trace = make_trace(run, arguments)
                 trace(*arguments)  # the first run takes longer
-        except (
-            Exception
-        ) as error:  # tracing is deprecated: whatever a newer PyTorch says, steps run as they are written
+        except Exception as error:
+            # Tracing is deprecated: whatever a newer PyTorch says, steps run as they are written.
             self._can_trace = False
             _LOG.info("this PyTorch does not trace (%s: %s): a step runs as it is written", type(error).__name__, error)
             return

@@ -58,19 +58,6 @@ class Capture:
         return [step.replays for step in self.steps[: self.fits]]
 
 
-@pytest.fixture(params=["samwise", "refsam"])
-def plain(request, network, refsam, tokenizer) -> Plain:
-    if request.param == "refsam":
-        return RefSamSegmenter(refsam, tokenizer)
-    return SamwiseSegmenter(network, tokenizer)
-
-
-@pytest.fixture
-def frames() -> list[Frame]:
-    rng = np.random.default_rng(0)
-    return [Frame(rng.integers(0, 256, (96, 128, 3), np.uint8)) for _ in range(36)]
-
-
 def follow(tracker: Tracker, frames: list[Frame]) -> list[FrameResult]:
     """One target for 20 frames, then a second one, whose memory needs 15 to fill up."""
     tracker.add("the red ball")

@@ -24,17 +24,10 @@ FULL = {SamwiseSegmenter: 15, RefSamSegmenter: 1}
 """Frames after which all memories are full."""
 
 
-@pytest.fixture(params=["samwise", "refsam"])
-def plain(request, network, refsam, tokenizer) -> Plain:
-    if request.param == "refsam":
-        return RefSamSegmenter(refsam, tokenizer)
-    return SamwiseSegmenter(network, tokenizer)
-
-
 @pytest.fixture
-def frames() -> list[Frame]:
-    rng = np.random.default_rng(0)
-    return [Frame(rng.integers(0, 256, (96, 128, 3), np.uint8)) for _ in range(44)]
+def longer(frames: list[Frame]) -> list[Frame]:
+    """Enough for two targets one after the other to have a trace each."""
+    return [*frames, *frames[:8]]
 
 
 def follow(tracker: Tracker, frames: list[Frame], settle: TracedSegmenter | None = None) -> list[FrameResult]:
@@ -60,7 +53,7 @@ def made(segmenter: TracedSegmenter) -> int:
 
 
 @pytest.mark.parametrize("onednn", [False, True])
-def test_steps_that_come_again_are_traced_and_answer_the_same(plain: Plain, frames: list[Frame], onednn, monkeypatch):
+def test_steps_that_come_again_are_traced_and_answer_the_same(plain: Plain, longer: list[Frame], onednn, monkeypatch):
     if onednn:
         if not HAS_ONEDNN:
             pytest.skip("this PyTorch has no oneDNN")
@@ -71,7 +64,7 @@ def test_steps_that_come_again_are_traced_and_answer_the_same(plain: Plain, fram
     runs: list[int] = []
     step = traced._run
     monkeypatch.setattr(traced, "_run", lambda *args: runs.append(1) or step(*args))
-    assert_same(follow(Tracker(traced), frames, traced), follow(Tracker(plain), frames))
+    assert_same(follow(Tracker(traced), longer, traced), follow(Tracker(plain), longer))
     assert made(traced) == 2
     assert len(runs) == 2  # once for each trace; the frames themselves ran as written, and then without Python
 
@@ -102,7 +95,7 @@ def test_short_clips_are_not_traced(plain: Plain, frames: list[Frame]):
     assert traced._worker is None
 
 
-def test_few_traces_are_kept(plain: Plain, monkeypatch):
+def test_few_traces_are_kept(plain: Plain):
     traced = TracedSegmenter(plain)
     for rows in range(1, 3 * KEPT_TRACES):
         traced._find((torch.Size((rows,)),))
@@ -128,22 +121,22 @@ def test_nothing_is_left_of_a_model_that_is_gone(plain: Plain, frames: list[Fram
     assert not [weight for weight in weights if weight() is not None]
 
 
-def test_where_pytorch_does_not_trace_steps_run_as_written(plain: Plain, frames: list[Frame], monkeypatch, caplog):
+def test_where_pytorch_does_not_trace_steps_run_as_written(plain: Plain, longer: list[Frame], monkeypatch, caplog):
     def refuse(*_args: object, **_options: object) -> None:
         raise RuntimeError("no longer here")
 
     monkeypatch.setattr(torch.jit, "_get_trace_graph", refuse)
     traced = TracedSegmenter(plain)
     with caplog.at_level("INFO"):
-        assert_same(follow(Tracker(traced), frames, traced), follow(Tracker(plain), frames))
+        assert_same(follow(Tracker(traced), longer, traced), follow(Tracker(plain), longer))
     assert [record.getMessage() for record in caplog.records if record.name == traces.__name__] == [
         "this PyTorch does not trace (RuntimeError: no longer here): a step runs as it is written"
     ]
 
 
-def test_two_cameras_share_the_traces(plain: Plain, frames: list[Frame]):
+def test_two_cameras_share_the_traces(plain: Plain, longer: list[Frame]):
     traced = TracedSegmenter(plain)
-    parts = frames, frames[::-1]
+    parts = longer, longer[::-1]
     with ThreadPoolExecutor(2) as cameras:
         ours = [cameras.submit(follow, Tracker(traced), part) for part in parts]
     for answers, part in zip(ours, parts, strict=True):
