@@ -56,7 +56,7 @@ ADDED = {
 """Start of the names of the weights that a paper adds to SAM and a text encoder."""
 SEEING = ("adapters.0.vision_down", "adapters.0.temporal.", "adapters.0.change.")
 """Of these, what looks through time before any text has reached it; it counts as seeing."""
-SIZE = {"frames": 24, "height_px": 240, "width_px": 320}
+SIZE_PX = {"height_px": 240, "width_px": 320}
 SHOWN = ("motion", "late", "relation", "place", "kind", "colour", "absent")
 
 
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, metavar="RECIPE", help="let each variant learn by this recipe first")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="a folder per model and variant")
     parser.add_argument("--clips", type=int, default=100, help="clips that are measured (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=24, help="length of a clip (default: %(default)s)")
     options = parser.parse_args()
     rows = [f"| J&F, {options.clips} clips | all | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
     for number, (name, left_out) in enumerate(VARIANTS[options.model].items()):
@@ -75,7 +76,7 @@ def main() -> None:
         if options.train is not None:
             train(yaml.safe_load(options.train.read_text()) | {"start_from": str(weights)}, folder)
             weights = folder / f"{options.model}.safetensors"
-        summary = measure(options.model, weights, options.clips, name)
+        summary = measure(options.model, weights, options.clips, options.frames, name)
         cells = [summary["by_kind"].get(kind, {}).get("jf") for kind in SHOWN]
         shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
         rows.append(f"| {name} | {summary['jf']:.3f} | {shown} |")
@@ -116,10 +117,10 @@ def train(recipe: dict[str, Any], folder: Path) -> None:
     subprocess.run(command + ["--resume"] * (folder / "state.pt").exists(), check=True)
 
 
-def measure(model: str, weights: Path, clips: int, name: str) -> dict[str, Any]:
+def measure(model: str, weights: Path, clips: int, frames: int, name: str) -> dict[str, Any]:
     """Scores of one variant in stream mode."""
     segmenter = build_segmenter(model, weights=weights, device="auto")
-    scores = evaluate_clips(segmenter, range(clips), **SIZE)
+    scores = evaluate_clips(segmenter, range(clips), frames=frames, **SIZE_PX)
     return summarise(list(tqdm(scores, total=clips, desc=name, unit="clip")))
 
 
