@@ -141,3 +141,4 @@ def test_two_cameras_share_the_traces(plain: Plain, longer: list[Frame]):
         ours = [cameras.submit(follow, Tracker(traced), part) for part in parts]
     for answers, part in zip(ours, parts, strict=True):
         assert_same(answers.result(), follow(Tracker(plain), part))
+    assert made(traced) == 2
