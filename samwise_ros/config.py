@@ -180,9 +180,11 @@ class RefSamConfig:
         dense_attention: whether the words reach the final image embedding before the mask decoder.
         hierarchical_attention: whether they reach the maps of the earlier global blocks.
         tracking: whether there is an Implicit Tracking Module; without it each frame stands alone.
+        pyramid: whether a convolutional pyramid tells the maps that meet the words what it recognises.
         follow_edges: whether masks are upsampled along the edges of the picture; see `model.edges`.
 
-    The paper's ablation leaves out the attentions and the tracking. A weights file says by its keys what it has.
+    The paper's ablation leaves out the attentions and the tracking. A weights file says by its keys what it has; no
+    published one has a `pyramid`, as `refsam_compact` has.
     """
 
     name: str
@@ -195,10 +197,11 @@ class RefSamConfig:
     dense_attention: bool = True
     hierarchical_attention: bool = True
     tracking: bool = True
+    pyramid: bool = False
     follow_edges: bool = False
 
 
-REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking")
+REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking", "pyramid")
 """Fields of RefSamConfig that say whether a network has a part."""
 
 PATCH_PX = 64
@@ -260,6 +263,7 @@ PRESETS: dict[str, AnyConfig] = {
             width=64,
             decoder_ffn=256,
             frozen=(),
+            pyramid=True,
             follow_edges=True,
         ),
         RefSamConfig("refsam_b", 1024, VitConfig(width=768, layers=12, heads=12, global_blocks=(2, 5, 8, 11))),

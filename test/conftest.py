@@ -58,6 +58,8 @@ def refsam() -> RefSam:
                 value.normal_(0, 0.3)
             elif name.startswith("sam.") and value.ndim > 1:
                 value.normal_(0, 1.5 * value[0].numel() ** -0.5)
+            elif "hand_over" in name:
+                value.normal_(0, 0.05)
     return network.eval().requires_grad_(False)
 
 

@@ -214,7 +214,7 @@ def build_random(
 
 def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torch.dtype, eager: bool) -> AnySegmenter:
     """Bring a network, folded, on its device to its precision; capture its usual steps, keep a CPU's memory."""
-    if isinstance(network, Samwise) and network.pyramid is not None:
+    if network.pyramid is not None:
         network.pyramid.fold_batch_norms()
     segmenter = wrap_network(network, tokenizer, mode, dtype)
     if segmenter.device.type == "cpu":

@@ -1,4 +1,6 @@
-"""A small convolutional pyramid that recognises things before any text is read. Called by `model.samwise`.
+"""A small convolutional pyramid that recognises things before any text is read.
+
+Called by `model.samwise` and `model.refsam`.
 
 Hiera learns to tell shapes apart from a great many pictures, which SAM 2's weights bring and `compact` never sees.
 Convolutions learn the same from far fewer (docs/log.md), once per frame however many targets there are, and hand what
@@ -28,20 +30,23 @@ def pyramid_widths(width: int) -> tuple[int, ...]:
 
 
 class ConvPyramid(nn.Module):
-    """Residual convolutions down to stride 32, and from there up again to stride 4.
+    """Residual convolutions down to stride 32, and from there up again to the finest map that is handed over.
 
     Args:
-        width: channels at stride 4, those of the backbone's first stage.
+        width: channels at stride 4.
+        told: levels whose maps are handed over, 0 being that of stride 4; each through a convolution that starts as
+            zero.
 
     Source: residual blocks of He et al. (arXiv 1512.03385), top-down path of Lin et al. (arXiv 1612.03144). That
     convolutions help a transformer which has seen little is known from the spatial prior module of Chen et al.
     (arXiv 2205.08534).
 
-    Differs: nothing like it is in SAMWISE; of the presets `compact` alone has it.
+    Differs: nothing like it is in SAMWISE or RefSAM; of the presets `compact` and `refsam_compact` alone have it.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, told: Sequence[int]) -> None:
         super().__init__()
+        self.told = tuple(told)
         widths = pyramid_widths(width)
         self.stem = nn.Sequential(*_conv_norm_relu(3, width // 2, 2), *_conv_norm_relu(width // 2, width, 2))
         before = (width, *widths)
@@ -52,11 +57,14 @@ class ConvPyramid(nn.Module):
             )
             for level, depth in enumerate(DEPTHS)
         )
-        self.narrow = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths))
-        self.merge = nn.ModuleList(nn.Sequential(*_conv_norm_relu(fine, fine, 1)) for fine in widths[:-1])
-        self.hand_over = nn.ModuleList(nn.Conv2d(channels, channels, 1) for channels in widths[:2])
+        ways_up = {f"{level}": widths[level : level + 2] for level in range(min(told), len(widths) - 1)}
+        self.narrow = nn.ModuleDict({name: nn.Conv2d(coarse, fine, 1) for name, (fine, coarse) in ways_up.items()})
+        self.merge = nn.ModuleDict(
+            {name: nn.Sequential(*_conv_norm_relu(fine, fine, 1)) for name, (fine, _) in ways_up.items()}
+        )
+        self.hand_over = nn.ModuleList(nn.Conv2d(widths[level], widths[level], 1) for level in told)
         for parameter in self.hand_over.parameters():
-            nn.init.zeros_(parameter)  # a backbone that was trained without a pyramid is at first left as it is
+            nn.init.zeros_(parameter)  # a network that was trained without a pyramid is at first left as it is
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """See.
@@ -66,28 +74,28 @@ class ConvPyramid(nn.Module):
 
         Returns:
             Maps (N, C_k, h_k, w_k) of strides 4, 8, 16 and 32, channels last in memory, C_k being `pyramid_widths`.
+            Those finer than any that is handed over do not know what the coarser ones see.
         """
         x: Tensor = self.stem(images.contiguous(memory_format=torch.channels_last))
         maps: list[Tensor] = []
         for level in self.levels:
             x = level(x)
             maps.append(x)
-        for fine in (2, 1, 0):
-            coarse = F.interpolate(self.narrow[fine](maps[fine + 1]), scale_factor=2.0, mode="nearest")
-            maps[fine] = self.merge[fine](maps[fine] + coarse)
+        for fine in range(len(maps) - 2, min(self.told) - 1, -1):
+            coarse = F.interpolate(self.narrow[f"{fine}"](maps[fine + 1]), scale_factor=2.0, mode="nearest")
+            maps[fine] = self.merge[f"{fine}"](maps[fine] + coarse)
         return maps
 
-    def tell(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """What to add to the backbone's maps of strides 4 and 8.
+    def tell(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """What to add to the network's maps.
 
         Args:
             maps: from `forward`.
 
         Returns:
-            (N, S/4, S/4, C_0) and (N, S/8, S/8, C_1), as the backbone has its maps.
+            Of each level k of `told` (N, C_k, h_k, w_k).
         """
-        fine, coarse = (last(level).permute(0, 2, 3, 1) for last, level in zip(self.hand_over, maps, strict=False))
-        return fine, coarse
+        return [last(maps[level]) for last, level in zip(self.hand_over, self.told, strict=True)]
 
     def fold_batch_norms(self) -> None:
         """Let each convolution do what the batch norm after it does, in evaluation mode; changed in place, for good."""

@@ -75,6 +75,7 @@ def parts_of(config: AnyConfig, state: Mapping[str, Tensor]) -> AnyConfig:
             dense_attention=any(key.startswith("dense_attention.") for key in state),
             hierarchical_attention=any(key.startswith("hierarchical_attention.") for key in state),
             tracking=any(key.startswith("tracking.") for key in state),
+            pyramid=any(key.startswith("pyramid.") for key in state),
         )
     return replace(
         config,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from samwise_ros.config import RefSamConfig
 from samwise_ros.model import sam1_steps as steps
+from samwise_ros.model.pyramid import ConvPyramid, pyramid_widths
 from samwise_ros.model.refsam_parts import (
     BlockAdapters,
     CrossModalMlp,
@@ -27,6 +28,9 @@ from samwise_ros.model.refsam_text import build_text_encoder, mean_word
 from samwise_ros.model.sam1_bridge import Sam1
 from samwise_ros.model.sam1_steps import Decoded
 from samwise_ros.model.stages import stage
+
+PYRAMID_LEVEL = 1
+"""The pyramid's map whose cells are those of the image embedding, of stride 8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,15 @@ class RefSam(nn.Module):
         config: the preset.
 
     Differs: the mask decoder is given SAM's image embedding as it comes, at the scale that its weights know; only dense
-    attention sees it with length 1.
+    attention sees it with length 1. `refsam_compact` has a convolutional pyramid besides, whose map of stride 8 is
+    added to the image embedding and is one more middle map (docs/decisions/0007).
     """
 
     def __init__(self, config: RefSamConfig) -> None:
         super().__init__()
         self.config = config
         vit, width = config.vit, config.width
-        middle_width = vit.width * (len(vit.global_blocks) - 1)
+        middle_width = sum(middle_widths(config))
         self.text_encoder = build_text_encoder(config.text)
         self.sam = Sam1(config)
         self.adapters = nn.ModuleList(BlockAdapters(vit.width) for _ in range(vit.layers // 2))
@@ -124,6 +129,7 @@ class RefSam(nn.Module):
             HierarchicalDenseAttention(middle_width, width) if config.hierarchical_attention else None
         )
         self.tracking = ImplicitTracking(width) if config.tracking else None
+        self.pyramid = ConvPyramid(pyramid_width(config), (PYRAMID_LEVEL,)) if config.pyramid else None
         for part in config.frozen:
             self.get_submodule(part).requires_grad_(False)
 
@@ -131,7 +137,7 @@ class RefSam(nn.Module):
         """Take images of another size: position embeddings are stretched as they are read, and no weight changes.
 
         Args:
-            side_px: side S of the square images, a multiple of the patch's.
+            side_px: side S of the square images, a multiple of the patch's, and of 32 where there is a pyramid.
         """
         self.config = replace(self.config, image_side_px=side_px)
 
@@ -150,15 +156,19 @@ class RefSam(nn.Module):
         return EncodedText(sentence, self.cross_modal_mlp(words), padding)
 
     def see(self, images: Tensor) -> list[Tensor]:
-        """Run the image encoder alone.
+        """Run the image encoder, and the pyramid where there is one.
 
         Args:
             images: (P, 3, S, S) normalised.
 
         Returns:
-            The maps of the global blocks but the last one (P, V, h, w), and the image embedding (P, C, h, w).
+            The middle maps (P, V_k, h, w), V_k being `middle_widths`, and the image embedding (P, C, h, w).
         """
-        return steps.run_encoder(self.sam, [*self.adapters], images)
+        *middle, embedding = steps.run_encoder(self.sam, [*self.adapters], images)
+        if self.pyramid is None:
+            return [*middle, embedding]
+        seen = self.pyramid(images)
+        return [*middle, seen[PYRAMID_LEVEL], embedding + self.pyramid.tell(seen)[0]]
 
     def encode_images(self, images: Tensor) -> EncodedImages:
         """Run all that no text reaches.
@@ -246,3 +256,14 @@ class RefSam(nn.Module):
             now = encoded.at(time, images.shape[1], len(ids) // len(images))
             frames.append(self.track(now, text, frames[-1].track if frames else None))
         return Clip(maps, text, frames)
+
+
+def middle_widths(config: RefSamConfig) -> list[int]:
+    """Channels of the maps that words meet besides the image embedding: the global blocks', and the pyramid's."""
+    widths = [config.vit.width] * (len(config.vit.global_blocks) - 1)
+    return [*widths, config.width] if config.pyramid else widths
+
+
+def pyramid_width(config: RefSamConfig) -> int:
+    """The pyramid's width, with which its map has as many channels as the image embedding."""
+    return config.width // pyramid_widths(1)[PYRAMID_LEVEL]

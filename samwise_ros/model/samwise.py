@@ -116,7 +116,7 @@ class Samwise(nn.Module):
         self.adapters = fusion.build_adapters(config)
         self.project_text = prompt_projector(config.text.width, config.width)
         self.cme = ConditionalMemoryEncoder(config.width) if config.memory_check else None
-        self.pyramid = ConvPyramid(config.hiera.embed_dim) if config.pyramid else None
+        self.pyramid = ConvPyramid(config.hiera.embed_dim, (0, 1)) if config.pyramid else None
         for part in config.frozen:
             self.get_submodule(part).requires_grad_(False)
 
@@ -184,7 +184,8 @@ class Samwise(nn.Module):
         if self.pyramid is None:
             return fusion.encode_images(self.sam, tables, self.adapters, images), None
         seen = self.pyramid(images.flatten(0, 1))
-        return fusion.encode_images(self.sam, tables, self.adapters, images, self.pyramid.tell(seen)), seen
+        fine, coarse = (told.permute(0, 2, 3, 1) for told in self.pyramid.tell(seen))
+        return fusion.encode_images(self.sam, tables, self.adapters, images, (fine, coarse)), seen
 
     def fuse(self, images: EncodedImages, text: EncodedText, windows: Windows | None = None) -> Fused:
         """Run the rest of both encoders; see `fusion.fuse`."""

@@ -11,7 +11,7 @@ from samwise_ros.config import RefSamConfig
 from samwise_ros.model.build import Network
 from samwise_ros.model.fusion import EncodedImages, look_through_time
 from samwise_ros.model.pyramid import pyramid_widths
-from samwise_ros.model.refsam import RefSam
+from samwise_ros.model.refsam import RefSam, middle_widths
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.training.auxiliary import AuxiliaryHeads
 from samwise_ros.training.losses import cme_loss, mask_losses, score_loss
@@ -128,7 +128,7 @@ def build_heads(network: Network, classes: tuple[int, ...]) -> AuxiliaryHeads:
     """
     config = network.config
     if isinstance(config, RefSamConfig):
-        seen = [*[config.vit.width] * (len(config.vit.global_blocks) - 1), config.width]
+        seen = [*middle_widths(config), config.width]
         return AuxiliaryHeads(seen, 0, seen, (len(seen) - 2, len(seen) - 1), config.width, classes)
     fused = [config.hiera.embed_dim * factor for factor in (2, 4, 8)]
     seen = list(pyramid_widths(config.hiera.embed_dim)) if config.pyramid else fused

@@ -17,7 +17,7 @@ def test_published_size_needs_the_arithmetic_that_is_known_of_it():
 def test_refsam_remembers_one_token_and_shares_the_image():
     cost = count_cost(preset("refsam_compact"))
     assert (cost.target_bytes, cost.stream_bytes) == (4 * 64, 0)
-    assert (cost.image_flop + cost.target_flop) / 1e9 == pytest.approx(3.0, rel=0.05)
+    assert (cost.image_flop + cost.target_flop) / 1e9 == pytest.approx(4.06, rel=0.05)
     assert cost.target_flop < cost.image_flop / 20
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from samwise_ros.config import ModelConfig, preset
+from samwise_ros.config import ModelConfig, RefSamConfig, preset
 from samwise_ros.errors import CheckpointError
 from samwise_ros.model.build import load_network, new_network
 from samwise_ros.model.checkpoint import save_weights
@@ -29,7 +29,7 @@ def network() -> Samwise:
 
 @torch.inference_mode()
 def test_maps_have_the_backbones_strides():
-    maps = ConvPyramid(32).eval()(torch.randn(2, 3, 128, 64))
+    maps = ConvPyramid(32, (0, 1)).eval()(torch.randn(2, 3, 128, 64))
     strides = (4, 8, 16, 32)
     expected = [(2, width, 128 // s, 64 // s) for width, s in zip(pyramid_widths(32), strides, strict=True)]
     assert [tuple(level.shape) for level in maps] == expected
@@ -39,7 +39,7 @@ def test_maps_have_the_backbones_strides():
 @torch.inference_mode()
 def test_fine_maps_know_what_the_coarse_ones_see():
     torch.manual_seed(0)
-    pyramid = ConvPyramid(32).eval()
+    pyramid = ConvPyramid(32, (0, 1)).eval()
     image = torch.zeros(1, 3, 256, 256)
     far = image.clone()
     far[..., -16:, -16:] = 5.0
@@ -64,6 +64,32 @@ def test_a_fresh_pyramid_leaves_the_backbone_as_it_is(network: Samwise):
         )
 
 
+@torch.inference_mode()
+def test_a_fresh_pyramid_leaves_refsams_image_embedding_as_it_is_and_is_a_middle_map():
+    torch.manual_seed(0)
+    config = preset("refsam_compact")
+    assert isinstance(config, RefSamConfig)
+    images = torch.randn(2, 3, 64, 64)
+    network = new_network(config).eval()
+    plain = new_network(replace(config, pyramid=False)).eval()
+    shapes = {key: value.shape for key, value in plain.state_dict().items()}
+    plain.load_state_dict(
+        {k: v[:, : shapes[k][1]] if "reduce.w" in k else v for k, v in network.state_dict().items() if k in shapes}
+    )
+    (*middle, recognised, embedding), (*expected, plain_embedding) = network.see(images), plain.see(images)
+    assert torch.equal(embedding, plain_embedding)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(middle, expected, strict=True))
+    assert torch.equal(recognised, network.pyramid(images)[1])
+    words = network.encode_text(IDS)
+    dense = network.prompt(network.encode_images(images), words)
+    torch.nn.init.zeros_(
+        network.hierarchical_attention.reduce.weight[:, shapes["hierarchical_attention.reduce.weight"][1] :]
+    )
+    assert not torch.allclose(network.prompt(network.encode_images(images), words), dense, atol=1e-3), "words met it"
+    torch.nn.init.normal_(network.pyramid.hand_over[0].weight)
+    assert not torch.allclose(network.see(images)[-1], plain_embedding, atol=1e-3), "then it tells"
+
+
 def test_half_a_pyramid_is_refused(network: Samwise, tmp_path: Path):
     del network.pyramid.hand_over
     path = tmp_path / "half.safetensors"
@@ -75,7 +101,7 @@ def test_half_a_pyramid_is_refused(network: Samwise, tmp_path: Path):
 @torch.inference_mode()
 def test_folding_changes_no_map():
     torch.manual_seed(0)
-    pyramid = ConvPyramid(32)
+    pyramid = ConvPyramid(32, (0, 1))
     for _ in range(3):
         pyramid(2 * torch.randn(4, 3, 64, 64) + 1)  # statistics to be folded in
     images = torch.randn(2, 3, 64, 64)

@@ -46,7 +46,7 @@ def test_the_small_size_learns_as_a_whole():
     network = empty_network(refsam_config("refsam_compact"))
     (frozen,) = [name for name, value in network.named_parameters() if not value.requires_grad]
     assert frozen.endswith("token_type_embeddings.weight"), "RoBERTa has one type only"
-    assert sum(value.numel() for value in network.parameters()) < 4e6
+    assert sum(value.numel() for value in network.parameters()) < 4.5e6
 
 
 @torch.inference_mode()
@@ -63,7 +63,7 @@ def test_words_and_sentence_have_length_one(refsam: RefSam):
 def test_a_batch_equals_its_clips_one_by_one(refsam: RefSam):
     images = torch.randn(2, 3, 3, 64, 64)
     together = refsam(images, IDS)
-    assert [tuple(level.shape) for level in together.maps] == [(6, 32, 8, 8), (6, 32, 8, 8), (6, 64, 8, 8)]
+    assert [tuple(level.shape) for level in together.maps] == [(6, width, 8, 8) for width in (32, 32, 64, 64)]
     assert len(together.frames) == 3
     for row, ids in enumerate(IDS):
         alone = refsam(images[row // 2, None], ids[None, ids != 1])
@@ -119,9 +119,9 @@ def test_the_dense_prompt_is_the_sum_of_both_attentions_and_the_embedding_keeps_
     maps, text = refsam.see(image), refsam.encode_text(IDS[:1])
     refsam.track(refsam.encode_images(image), text, None)
     tokens = torch.cat((text.sentence[:, None], text.words), 1)
-    middle = refsam.hierarchical_attention.reduce(torch.cat(maps[:2], 1))
-    expected = refsam.dense_attention(maps[2], tokens, None) + refsam.hierarchical_attention(middle, tokens, None)
-    assert torch.equal(given[0][0], maps[2])
+    middle = refsam.hierarchical_attention.reduce(torch.cat(maps[:3], 1))
+    expected = refsam.dense_attention(maps[3], tokens, None) + refsam.hierarchical_attention(middle, tokens, None)
+    assert torch.equal(given[0][0], maps[3])
     assert torch.allclose(given[0][1], expected, atol=1e-6)
 
 
@@ -131,6 +131,8 @@ def test_each_part_can_be_left_out_and_matters(refsam: RefSam, part: str):
     plain = RefSam(replace(refsam.config, **{part: False})).eval()
     state = {key: value for key, value in refsam.state_dict().items() if not key.startswith(f"{part}.")}
     assert len(state) < len(refsam.state_dict())
+    if part == "pyramid":  # whose map is the last of the middle ones
+        state["hierarchical_attention.reduce.weight"] = state["hierarchical_attention.reduce.weight"][:, :64]
     plain.load_state_dict(state)
     images = torch.randn(1, 2, 3, 64, 64)
     masks = [network(images, IDS[:1]).frames[1].decoded.mask_logits for network in (plain, refsam)]
@@ -160,6 +162,7 @@ def test_another_image_side_changes_no_weight(refsam: RefSam):
 
 def test_every_weight_that_is_used_learns(refsam: RefSam):
     network = RefSam(refsam.config)
+    torch.nn.init.normal_(network.pyramid.hand_over[0].weight, 0, 0.05)
     clip = network(torch.randn(1, 2, 3, 64, 64), IDS[:2])
     torch.stack([frame.decoded.mask_logits for frame in clip.frames]).square().mean().backward()
     learning = {name for name, value in network.named_parameters() if value.grad is not None and value.grad.any()}
@@ -170,7 +173,7 @@ def test_every_weight_that_is_used_learns(refsam: RefSam):
 
 
 def test_a_fresh_published_size_trains_what_the_paper_trains(refsam: RefSam):
-    config = replace(refsam.config, frozen=refsam_config("refsam_b").frozen)
+    config = replace(refsam.config, frozen=refsam_config("refsam_b").frozen, pyramid=False)
     learns = {name.split(".")[0] for name, value in RefSam(config).named_parameters() if value.requires_grad}
     assert learns == {"sam", "adapters", "cross_modal_mlp", "dense_attention", "hierarchical_attention", "tracking"}
     assert all(

@@ -84,7 +84,7 @@ def test_expressions_of_one_clip_give_what_as_many_clips_give(model: str, losses
 
 @pytest.mark.parametrize(
     ("model", "parts"),
-    [("compact", ("pyramid.",)), ("refsam_compact", ("sam.vision_encoder.", "adapters."))],
+    [("compact", ("pyramid.",)), ("refsam_compact", ("sam.vision_encoder.", "adapters.", "pyramid."))],
 )
 def test_without_expressions_the_backbone_alone_learns_to_name(model: str, parts: tuple[str, ...]):
     network = build_model(model)

@@ -138,7 +138,7 @@ def test_wrong_recipes(tmp_path, changes: dict[str, object], message: str):
     [
         (
             {"leave_out": ["memory_check"]},
-            "expected a list of some of dense_attention, hierarchical_attention, tracking: take",
+            "expected a list of some of dense_attention, hierarchical_attention, tracking, pyramid: take",
         ),
         (
             {"loss_weights": {"focal": 1.0, "dice": 1.0, "score": 0.1, "cme": 1.0, "auxiliary": 0.0}},
