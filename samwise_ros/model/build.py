@@ -219,6 +219,8 @@ def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torc
     segmenter = wrap_network(network, tokenizer, mode, dtype)
     if segmenter.device.type == "cpu":
         keep_freed_memory()
+        # As most maps are in memory: a convolution would turn its weights in every frame.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if dtype == torch.float16:
         _check_finite(segmenter)
     if eager or mode != "stream":

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 TextT = TypeVar("TextT", bound="DataclassInstance")
 """Expressions as a segmenter encodes them: a dataclass of tensors, or None where there is nothing to say."""
 
+CAPTURED_TOKENS = 32
+"""Expressions are padded to so many tokens, so that changing one changes no shape; longer ones run uncaptured."""
+
 
 class FixedShapes(Segmenter[ImagesT, TextT, FramesT], Protocol[ImagesT, TextT, FramesT]):
     """A segmenter whose step branches on no tensor's value, and which can make texts of one shape."""
@@ -98,7 +101,8 @@ class CapturedSegmenter(ABC, Generic[ImagesT, TextT, FramesT]):
         Returns:
             What `decode` needs.
         """
-        done = self._run_whole(images, texts, past) if min(past.ages) >= self._full else None
+        text = self._plain.pad_texts(texts, CAPTURED_TOKENS) if min(past.ages) >= self._full else None
+        done = None if text is None else self._run_whole(images, text, past)
         return self._plain.fuse(self._plain.encode_images(images), texts, past) if done is None else done
 
     @torch.inference_mode()
@@ -110,8 +114,8 @@ class CapturedSegmenter(ABC, Generic[ImagesT, TextT, FramesT]):
         """Wait until what is being captured can be run."""
 
     @abstractmethod
-    def _run_whole(self, images: Tensor, texts: Sequence[TextT], past: Past) -> Prediction | None:
-        """Run a captured step; None where there is none for these shapes."""
+    def _run_whole(self, images: Tensor, text: TextT, past: Past) -> Prediction | None:
+        """Run a captured step on N expressions of `CAPTURED_TOKENS`; None where there is none for these shapes."""
 
     @torch.inference_mode()
     def _run(self, images: Tensor, text: TextT, past: Mapping[str, Tensor], targets: int) -> Prediction:

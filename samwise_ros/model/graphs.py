@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
-from samwise_ros.model.captured import CapturedSegmenter, FixedShapes, TextT, text_tensors
+from samwise_ros.model.captured import CAPTURED_TOKENS, CapturedSegmenter, FixedShapes, TextT, text_tensors
 from samwise_ros.model.segmenter import FramesT, ImagesT, Past, Prediction
 from samwise_ros.model.stages import stage
 
 GRAPHED_TARGETS = 4
 """Steps of up to so many targets are captured; with more the GPU has enough to do to hide Python."""
-
-GRAPHED_TOKENS = 32
-"""Expressions are padded to so many tokens, so that changing one changes no shape; longer ones run uncaptured."""
 
 WARMING_RUNS = 3
 """A step is run so often before it is captured, so that libraries have chosen their kernels."""
@@ -84,13 +81,13 @@ class GraphedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         """S: what is captured has one shape."""
         return self.image_side_px
 
-    def _run_whole(self, images: Tensor, texts: Sequence[TextT], past: Past) -> Prediction | None:
-        text = self._plain.pad_texts(texts, GRAPHED_TOKENS) if len(texts) <= len(self._graphs) else None
-        if text is None:
+    def _run_whole(self, images: Tensor, text: TextT, past: Past) -> Prediction | None:
+        targets = len(past.ages)
+        if targets > len(self._graphs):
             return None
         # Cameras share the model, each with a thread of its own: inputs and outputs belong to one of them at a time.
         with self._lock, stage("graph"):
-            inputs, (graph, prediction) = self._rows(len(texts)), self._graphs[len(texts) - 1]
+            inputs, (graph, prediction) = self._rows(targets), self._graphs[targets - 1]
             inputs.images.copy_(images)
             for name, tensor in text_tensors(inputs.text).items():
                 tensor.copy_(getattr(text, name))
@@ -109,7 +106,7 @@ class GraphedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         """Inputs for GRAPHED_TARGETS, whose shapes a first step tells."""
         side = self.image_side_px
         images = torch.zeros(1, 3, side, side, device=self.device)
-        text = self._plain.pad_texts([self.encode_text("something")] * GRAPHED_TARGETS, GRAPHED_TOKENS)
+        text = self._plain.pad_texts([self.encode_text("something")] * GRAPHED_TARGETS, CAPTURED_TOKENS)
         assert text is not None
         nothing = Past((0,) * GRAPHED_TARGETS, {})
         first = self._plain.decode(self._plain.fuse(self._plain.encode_images(images), [text], nothing), 0, nothing)

@@ -65,6 +65,22 @@ def test_nobody_has_published_refsam(tmp_path):
         build_segmenter("refsam_b", cache=tmp_path / "cache")
 
 
+def test_on_a_cpu_a_convolutions_weights_lie_in_memory_as_its_map_does():
+    """Else they are turned in every frame."""
+    segmenter = build_segmenter("compact", device="cpu", eager=True)
+    layouts: list[tuple[bool, bool]] = []
+    for module in segmenter.network.pyramid.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_pre_hook(
+                lambda conv, given: layouts.append(
+                    tuple(x.is_contiguous(memory_format=torch.channels_last) for x in (given[0], conv.weight))
+                )
+            )
+    segmenter.encode_images(torch.randn(1, 3, 128, 128))
+    assert len(layouts) > 20
+    assert set(layouts) == {(True, True)}
+
+
 def test_refsam_runs_from_its_weights_and_takes_one_frame_at_a_time(
     refsam: RefSam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

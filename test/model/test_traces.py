@@ -12,6 +12,7 @@ import torch
 
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.model import traces
+from samwise_ros.model.captured import CAPTURED_TOKENS
 from samwise_ros.model.onednn import HAS_ONEDNN, use_onednn
 from samwise_ros.model.refsam_segmenter import RefSamSegmenter
 from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
@@ -28,6 +29,14 @@ FULL = {SamwiseSegmenter: 15, RefSamSegmenter: 1}
 def longer(frames: list[Frame]) -> list[Frame]:
     """Enough for two targets one after the other to have a trace each."""
     return [*frames, *frames[:8]]
+
+
+@pytest.fixture
+def padded(plain: Plain, monkeypatch) -> Plain:
+    """A segmenter whose texts are as long as those of traced steps, so that its numbers are theirs."""
+    own = type(plain)(plain.network, plain.tokenizer)
+    monkeypatch.setattr(own, "encode_text", lambda text: plain.pad_texts([plain.encode_text(text)], CAPTURED_TOKENS))
+    return own
 
 
 def follow(tracker: Tracker, frames: list[Frame], settle: TracedSegmenter | None = None) -> list[FrameResult]:
@@ -53,20 +62,46 @@ def made(segmenter: TracedSegmenter) -> int:
 
 
 @pytest.mark.parametrize("onednn", [False, True])
-def test_steps_that_come_again_are_traced_and_answer_the_same(plain: Plain, longer: list[Frame], onednn, monkeypatch):
+def test_steps_that_come_again_are_traced_and_answer_the_same(padded: Plain, longer: list[Frame], onednn, monkeypatch):
     if onednn:
         if not HAS_ONEDNN:
             pytest.skip("this PyTorch has no oneDNN")
         monkeypatch.setattr("samwise_ros.model.onednn.WORTH_IT", 0)
-        plain = type(plain)(deepcopy(plain.network), plain.tokenizer)
-        use_onednn(plain.network)
-    traced = TracedSegmenter(plain)
+        padded.network = deepcopy(padded.network)
+        use_onednn(padded.network)
+    traced = TracedSegmenter(padded)
     runs: list[int] = []
     step = traced._run
     monkeypatch.setattr(traced, "_run", lambda *args: runs.append(1) or step(*args))
-    assert_same(follow(Tracker(traced), longer, traced), follow(Tracker(plain), longer))
+    assert_same(follow(Tracker(traced), longer, traced), follow(Tracker(padded), longer))
     assert made(traced) == 2
     assert len(runs) == 2  # once for each trace; the frames themselves ran as written, and then without Python
+
+
+def test_another_expression_needs_no_other_trace_and_padding_changes_next_to_nothing(plain: Plain, longer: list[Frame]):
+    traced = TracedSegmenter(plain)
+    answers = []
+    for segmenter in (traced, plain):
+        for text in ("the red ball", "the mug on the left of the second ball"):
+            tracker = Tracker(segmenter)
+            tracker.add(text)
+            answers.append([tracker.step(frame) for frame in longer[: FULL[type(plain)] + TRACED_AFTER + 1]])
+            traced.settle()
+    assert made(traced) == len(traced._steps) == 1
+    for ours, expected in zip(answers[:2], answers[2:], strict=True):
+        for one, other in zip(ours, expected, strict=True):
+            scores = [[found.score for found in result.objects] for result in (one, other)]
+            assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+            assert np.mean(one.labels != other.labels) < 1e-3
+
+
+def test_an_expression_that_is_too_long_runs_as_written(plain: Plain, longer: list[Frame]):
+    traced = TracedSegmenter(plain)
+    tracker = Tracker(traced)
+    tracker.add("the mug on the left of " * 5 + "it")
+    for frame in longer[: FULL[type(plain)] + TRACED_AFTER + 1]:
+        assert len(tracker.step(frame).objects) == 1
+    assert not traced._steps
 
 
 def test_a_traced_step_does_not_run_what_is_written(plain: Plain, frames: list[Frame], monkeypatch):
@@ -134,11 +169,11 @@ def test_where_pytorch_does_not_trace_steps_run_as_written(plain: Plain, longer:
     ]
 
 
-def test_two_cameras_share_the_traces(plain: Plain, longer: list[Frame]):
-    traced = TracedSegmenter(plain)
+def test_two_cameras_share_the_traces(padded: Plain, longer: list[Frame]):
+    traced = TracedSegmenter(padded)
     parts = longer, longer[::-1]
     with ThreadPoolExecutor(2) as cameras:
         ours = [cameras.submit(follow, Tracker(traced), part) for part in parts]
     for answers, part in zip(ours, parts, strict=True):
-        assert_same(answers.result(), follow(Tracker(plain), part))
+        assert_same(answers.result(), follow(Tracker(padded), part))
     assert made(traced) == 2
