@@ -2,9 +2,9 @@
 
 Called by `model.samwise` and `model.refsam`.
 
-Hiera learns to tell shapes apart from a great many pictures, which SAM 2's weights bring and `compact` never sees.
-Convolutions learn the same from far fewer (docs/log.md), once per frame however many targets there are, and hand what
-they know to the backbone's first two maps.
+A transformer learns to tell shapes apart from a great many pictures, which SAM's weights bring and our own small
+presets never see. Convolutions learn the same from far fewer (docs/log.md), once per frame however many targets there
+are, and hand what they know to maps that the words meet later.
 """
 
 from __future__ import annotations

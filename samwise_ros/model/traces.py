@@ -2,7 +2,7 @@
 
 A frame of a small preset is some 1800 short operations, and Python takes a third of its time to start them. A step that
 comes again and again, of the same shapes, is traced by a thread of its own while it goes on as it is written, and runs
-from the trace afterwards: the same operations in the same order, so the same numbers as with a text as long.
+from the trace afterwards: the same operations in the same order, so the same numbers where texts are padded alike.
 """
 
 from __future__ import annotations

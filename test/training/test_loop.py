@@ -329,7 +329,7 @@ def test_published_parts_are_trained_on_real_video(write_recipe, tmp_path: Path,
 def test_refsams_published_parts_are_trained_on_real_video(refsam, write_recipe, tmp_path: Path, monkeypatch):
     """The way of `refsam_b`: SAM 1's image encoder and T5 stay, the mask decoder hardly moves."""
     published = config.preset("refsam_b")
-    small = replace(refsam.config, text=published.text, frozen=published.frozen)
+    small = replace(refsam.config, text=published.text, frozen=published.frozen, pyramid=published.pyramid)
     monkeypatch.setitem(config.PRESETS, "refsam_compact", small)
     t5, start = write_t5(tmp_path / "t5"), tmp_path / "start.safetensors"
     tokenizer = Tokenizer(WordLevel({"<pad>": 0, "</s>": 1, "<unk>": 2, "thing": 3, "first": 4, "second": 5}, "<unk>"))
