@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import torch
@@ -40,6 +40,21 @@ class FixedShapes(Segmenter[ImagesT, TextT, FramesT], Protocol[ImagesT, TextT, F
             Tensors of N rows, whose shapes N and `tokens` alone decide where it is given; None where an expression is
             longer.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs(Generic[TextT]):
+    """What a usual step of N targets reads.
+
+    Attributes:
+        images: (1, 3, H, W).
+        text: N expressions in one.
+        past: by name, what the targets remember.
+    """
+
+    images: Tensor
+    text: TextT
+    past: Mapping[str, Tensor]
 
 
 class CapturedSegmenter(ABC, Generic[ImagesT, TextT, FramesT]):
@@ -110,12 +125,34 @@ class CapturedSegmenter(ABC, Generic[ImagesT, TextT, FramesT]):
         """Find N targets in the step's frame."""
         return frames if isinstance(frames, Prediction) else self._plain.decode(frames, index, past)
 
+    def prepare(self, height_px: int, width_px: int) -> None:
+        """Capture the usual step of one target, where it is not captured yet, so that no live frame has to wait.
+
+        Args:
+            height_px: rows H of the network's images.
+            width_px: columns W.
+        """
+
     def settle(self) -> None:
         """Wait until what is being captured can be run."""
 
     @abstractmethod
     def _run_whole(self, images: Tensor, text: TextT, past: Past) -> Prediction | None:
         """Run a captured step on N expressions of `CAPTURED_TOKENS`; None where there is none for these shapes."""
+
+    @torch.inference_mode()
+    def _make_inputs(self, height_px: int, width_px: int, targets: int) -> Inputs[TextT]:
+        """Inputs of no meaning, whose shapes a first step tells."""
+        images = torch.zeros(1, 3, height_px, width_px, device=self.device)
+        text = self._plain.pad_texts([self.encode_text("something")] * targets, CAPTURED_TOKENS)
+        assert text is not None
+        nothing = Past((0,) * targets, {})
+        first = self._plain.decode(self._plain.fuse(self._plain.encode_images(images), [text], nothing), 0, nothing)
+        past = {
+            name: new.new_zeros((new.shape[0], self.memory_spec[name].frames, *new.shape[1:]))
+            for name, new in first.remember.items()
+        }
+        return Inputs(images, text, past)
 
     @torch.inference_mode()
     def _run(self, images: Tensor, text: TextT, past: Mapping[str, Tensor], targets: int) -> Prediction:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
-from samwise_ros.model.captured import CAPTURED_TOKENS, CapturedSegmenter, FixedShapes, TextT, text_tensors
+from samwise_ros.model.captured import CapturedSegmenter, FixedShapes, Inputs, TextT, text_tensors
 from samwise_ros.model.segmenter import FramesT, ImagesT, Past, Prediction
 from samwise_ros.model.stages import stage
 
@@ -40,21 +40,6 @@ Capture: TypeAlias = Callable[[Callable[[], Prediction]], "tuple[Graph, Predicti
 """Captures a step; gives the graph and the outputs that a replay fills."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs(Generic[TextT]):
-    """Where captured steps of N targets read.
-
-    Attributes:
-        images: (1, 3, S, S).
-        text: N expressions in one.
-        past: by name, what the targets remember.
-    """
-
-    images: Tensor
-    text: TextT
-    past: Mapping[str, Tensor]
-
-
 class GraphedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
     """A segmenter whose usual steps are captured; answers as the one it is made of, from any thread.
 
@@ -67,7 +52,9 @@ class GraphedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         super().__init__(segmenter)
         self._lock = threading.Lock()
         capture = capture or CudaCapture()
-        self._inputs = self._make_inputs()
+        side = self.image_side_px
+        # Where all graphs read, each as many rows as it has targets.
+        self._inputs = self._make_inputs(side, side, GRAPHED_TARGETS)
         self._graphs: list[tuple[Graph, Prediction]] = []
         for targets in range(1, GRAPHED_TARGETS + 1):
             try:
@@ -100,21 +87,6 @@ class GraphedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
     def _run_rows(self, targets: int) -> Prediction:
         inputs = self._rows(targets)
         return self._run(inputs.images, inputs.text, inputs.past, targets)
-
-    @torch.inference_mode()
-    def _make_inputs(self) -> Inputs[TextT]:
-        """Inputs for GRAPHED_TARGETS, whose shapes a first step tells."""
-        side = self.image_side_px
-        images = torch.zeros(1, 3, side, side, device=self.device)
-        text = self._plain.pad_texts([self.encode_text("something")] * GRAPHED_TARGETS, CAPTURED_TOKENS)
-        assert text is not None
-        nothing = Past((0,) * GRAPHED_TARGETS, {})
-        first = self._plain.decode(self._plain.fuse(self._plain.encode_images(images), [text], nothing), 0, nothing)
-        past = {
-            name: new.new_zeros((new.shape[0], self.memory_spec[name].frames, *new.shape[1:]))
-            for name, new in first.remember.items()
-        }
-        return Inputs(images, text, past)
 
     def _rows(self, targets: int) -> Inputs[TextT]:
         """The part of the inputs that a step of so many targets reads."""

@@ -1,8 +1,9 @@
 """A step of one frame as a trace: a CPU runs it without Python between its operations. Called by `model.build`.
 
 A frame of a small preset is some 1800 short operations, and Python takes a third of its time to start them. A step that
-comes again and again, of the same shapes, is traced by a thread of its own while it goes on as it is written, and runs
-from the trace afterwards: the same operations in the same order, so the same numbers where texts are padded alike.
+comes again and again, of the same shapes, is traced by a thread of its own while it goes on as it is written, or ahead
+where `prepare` is told of it. It runs from the trace afterwards: the same operations in the same order, so the same
+numbers where texts are padded alike.
 """
 
 from __future__ import annotations
@@ -64,15 +65,24 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         self._worker: threading.Thread | None = None
         self._can_trace = True
 
+    def prepare(self, height_px: int, width_px: int) -> None:
+        """See `CapturedSegmenter.prepare`."""
+        inputs = self._make_inputs(height_px, width_px, 1)
+        past = Past((self._full,), inputs.past)
+        with self._lock:
+            step = self._find(_shapes(self._arguments(inputs.images, inputs.text, past)))
+        if step.trace is None and self._can_trace:
+            self._trace(step, inputs.images, inputs.text, past)
+
     def settle(self) -> None:
         """Wait for the trace that is being made, if one is."""
         if self._worker is not None:
             self._worker.join()
 
     def _run_whole(self, images: Tensor, text: TextT, past: Past) -> Prediction | None:
-        arguments = images, *text_tensors(text).values(), *past.tensors.values()
+        arguments = self._arguments(images, text, past)
         with self._lock:
-            step = self._find(tuple(tensor.shape for tensor in arguments))
+            step = self._find(_shapes(arguments))
             if step.trace is None:
                 step.seen += 1
                 busy = self._worker is not None and self._worker.is_alive()
@@ -83,6 +93,10 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         with stage("traced step"), optimized_execution(False):  # optimising takes longer than it brings
             mask_logits, score_logits, *remember = step.trace(*arguments)
         return Prediction(mask_logits, score_logits, dict(zip(self.memory_spec, remember, strict=True)))
+
+    def _arguments(self, images: Tensor, text: TextT, past: Past) -> tuple[Tensor, ...]:
+        """What a trace takes."""
+        return images, *text_tensors(text).values(), *(past.tensors[name] for name in self.memory_spec)
 
     def _find(self, shapes: tuple[torch.Size, ...]) -> Step:
         """The step of these shapes, which is the last used one from now on."""
@@ -97,12 +111,12 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
 
         def run(images: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
             said = replace(text, **dict(zip(words, tensors, strict=False)))
-            remembered = dict(zip(past.tensors, tensors[len(words) :], strict=True))
+            remembered = dict(zip(self.memory_spec, tensors[len(words) :], strict=True))
             prediction = self._run(images, said, remembered, len(past.ages))
             remember = (prediction.remember[name] for name in self.memory_spec)
             return prediction.mask_logits, prediction.score_logits, *remember
 
-        arguments = images, *words.values(), *past.tensors.values()
+        arguments = self._arguments(images, text, past)
         try:
             with torch.inference_mode(), optimized_execution(False):
                 trace = make_trace(run, arguments)
@@ -113,6 +127,10 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
             _LOG.info("this PyTorch does not trace (%s: %s): a step runs as it is written", type(error).__name__, error)
             return
         step.trace = trace
+
+
+def _shapes(arguments: tuple[Tensor, ...]) -> tuple[torch.Size, ...]:
+    return tuple(tensor.shape for tensor in arguments)
 
 
 class _Written(nn.Module):

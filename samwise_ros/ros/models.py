@@ -16,8 +16,8 @@ from samwise_ros.types import Frame
 if TYPE_CHECKING:
     from samwise_ros.model.segmenter import Segmenter
 
-WARM_SIZE_PX = (480, 640)
-"""Rows and columns of the pictures that a model is warmed with."""
+WARM_SIZES_PX = ((480, 640), (720, 1280))
+"""Rows and columns of the pictures that a model is made ready for: most cameras' formats."""
 
 _lock = threading.Lock()
 _models: WeakValueDictionary[tuple[str, str, str, str, str], Segmenter[Any, Any, Any]] = WeakValueDictionary()
@@ -55,7 +55,9 @@ def open_model(model: str, weights: str, cache_dir: str, device: str, precision:
 def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision: str) -> Segmenter[Any, Any, Any]:
     # The engine loads torch, which takes seconds: imported when the first model is asked for.
     from samwise_ros.engine import Tracker
+    from samwise_ros.engine.preprocess import padded_size
     from samwise_ros.model.build import build_segmenter
+    from samwise_ros.model.captured import CapturedSegmenter
 
     segmenter = build_segmenter(
         model,
@@ -68,7 +70,10 @@ def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision:
     tracker.add("something to warm up with")
     # The second frame is the first with a memory to read.
     for _ in range(2):
-        tracker.step(Frame(np.zeros((*WARM_SIZE_PX, 3), np.uint8)))
+        tracker.step(Frame(np.zeros((*WARM_SIZES_PX[0], 3), np.uint8)))
+    if isinstance(segmenter, CapturedSegmenter):
+        for height_px, width_px in WARM_SIZES_PX:
+            segmenter.prepare(*padded_size(height_px, width_px, segmenter.image_side_px, segmenter.image_step_px))
     return segmenter
 
 

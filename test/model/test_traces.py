@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from samwise_ros.engine.preprocess import padded_size
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.model import traces
 from samwise_ros.model.captured import CAPTURED_TOKENS
@@ -49,6 +50,11 @@ def follow(tracker: Tracker, frames: list[Frame], settle: TracedSegmenter | None
         if settle is not None:
             settle.settle()
     return results
+
+
+def follow_one(tracker: Tracker, frames: list[Frame]) -> list[FrameResult]:
+    tracker.add("the red ball")
+    return [tracker.step(frame) for frame in frames]
 
 
 def assert_same(ours: list[FrameResult], expected: list[FrameResult]) -> None:
@@ -121,12 +127,25 @@ def test_a_traced_step_does_not_run_what_is_written(plain: Plain, frames: list[F
     assert [found.score for found in tracker.step(frames[usual]).objects] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_step_is_traced_before_it_has_come(padded: Plain, frames: list[Frame], monkeypatch):
+    traced = TracedSegmenter(padded)
+    size = padded_size(*frames[0].rgb.shape[:2], padded.image_side_px, padded.image_step_px)
+    traced.prepare(*size)
+    assert made(traced) == len(traced._steps) == 1
+    monkeypatch.setattr(traced, "_trace", None)
+    traced.prepare(*size)
+    some = frames[: FULL[type(padded)] + TRACED_AFTER + 1]
+    expected = follow_one(Tracker(padded), some)
+    written: list[int] = []
+    decode = padded.decode
+    monkeypatch.setattr(padded, "decode", lambda *args: written.append(1) or decode(*args))
+    assert_same(follow_one(Tracker(traced), some), expected)
+    assert len(written) == FULL[type(padded)]
+
+
 def test_short_clips_are_not_traced(plain: Plain, frames: list[Frame]):
     traced = TracedSegmenter(plain)
-    tracker = Tracker(traced)
-    tracker.add("the red ball")
-    for frame in frames[: FULL[type(plain)] + TRACED_AFTER - 1]:
-        tracker.step(frame)
+    follow_one(Tracker(traced), frames[: FULL[type(plain)] + TRACED_AFTER - 1])
     assert traced._worker is None
 
 
@@ -145,35 +164,35 @@ def test_nothing_is_left_of_a_model_that_is_gone(plain: Plain, frames: list[Fram
     own = type(plain)(deepcopy(plain.network), plain.tokenizer)
     weights = [weakref.ref(weight) for weight in own.network.parameters()]
     traced = TracedSegmenter(own)
-    tracker = Tracker(traced)
-    tracker.add("the red ball")
-    for frame in frames[: FULL[type(plain)] + TRACED_AFTER]:
-        tracker.step(frame)
+    follow_one(Tracker(traced), frames[: FULL[type(plain)] + TRACED_AFTER])
     traced.settle()
     assert made(traced) == 1
-    del own, traced, tracker
+    del own, traced
     gc.collect()
     assert not [weight for weight in weights if weight() is not None]
 
 
-def test_where_pytorch_does_not_trace_steps_run_as_written(plain: Plain, longer: list[Frame], monkeypatch, caplog):
+def test_where_pytorch_does_not_trace_steps_run_as_written(plain: Plain, frames: list[Frame], monkeypatch, caplog):
     def refuse(*_args: object, **_options: object) -> None:
         raise RuntimeError("no longer here")
 
     monkeypatch.setattr(torch.jit, "_get_trace_graph", refuse)
     traced = TracedSegmenter(plain)
+    some = frames[: FULL[type(plain)] + TRACED_AFTER]
     with caplog.at_level("INFO"):
-        assert_same(follow(Tracker(traced), longer, traced), follow(Tracker(plain), longer))
+        assert_same(follow_one(Tracker(traced), some), follow_one(Tracker(plain), some))
+        traced.settle()
     assert [record.getMessage() for record in caplog.records if record.name == traces.__name__] == [
         "this PyTorch does not trace (RuntimeError: no longer here): a step runs as it is written"
     ]
 
 
-def test_two_cameras_share_the_traces(padded: Plain, longer: list[Frame]):
+def test_two_cameras_share_the_traces(padded: Plain, frames: list[Frame]):
     traced = TracedSegmenter(padded)
-    parts = longer, longer[::-1]
+    parts = frames[: FULL[type(padded)] + 8], frames[::-1][: FULL[type(padded)] + 8]
     with ThreadPoolExecutor(2) as cameras:
-        ours = [cameras.submit(follow, Tracker(traced), part) for part in parts]
+        ours = [cameras.submit(follow_one, Tracker(traced), part) for part in parts]
     for answers, part in zip(ours, parts, strict=True):
-        assert_same(answers.result(), follow(Tracker(padded), part))
-    assert made(traced) == 2
+        assert_same(answers.result(), follow_one(Tracker(padded), part))
+    traced.settle()
+    assert made(traced) == len(traced._steps) == 1
