@@ -32,8 +32,8 @@ demo: setup ## camera, node and recorder over ROS 2, results in demo_output/ [FR
 	@$(IN_ROS) python -m samwise_ros.ros.demo $${FRAMES:+--frames "$$FRAMES"} $${TEXT:+--text "$$TEXT"} \
 		$${VIDEO:+--video "$$VIDEO"} $${MODEL:+--model "$$MODEL"} --out demo_output
 
-test: setup ## run the tests
-	@$(IN_ROS) python -m pytest
+test: setup ## run the tests, on several cores
+	@$(IN_ROS) OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-ros: setup ## run the tests of the ROS side alone
 	@$(IN_ROS) python -m pytest test/ros

@@ -40,7 +40,7 @@ def test_masks_are_those_of_float32(precision: str, device: str, frames: int, re
         pytest.skip("there is no CUDA GPU")
     found = overlaps(precision, frames, device)
     assert len(found) > frames / 2, "nothing was found, so that nothing was compared"
-    record_property("mean_overlap", np.mean(found))
+    record_property("mean_overlap", float(np.mean(found)))
     assert np.mean(found) >= EXPECTED[precision], f"mean {np.mean(found):.4f}, least {np.min(found):.4f}"
 
 
