@@ -4,7 +4,9 @@ import gc
 
 import pytest
 
+from samwise_ros.engine.preprocess import padded_size
 from samwise_ros.errors import ConfigError
+from samwise_ros.model.traces import TracedSegmenter
 from samwise_ros.ros import models
 
 COMPACT = ("compact", "", "", "cpu", "auto")
@@ -14,6 +16,15 @@ def test_the_same_arguments_give_the_same_model():
     first = models.open_model(*COMPACT)
     assert models.open_model(*COMPACT) is first
     assert first.image_side_px == 256
+
+
+@pytest.mark.parametrize("preset", ["compact", "refsam_compact"])
+def test_a_model_is_ready_for_the_formats_of_most_cameras(preset: str):
+    model = models.open_model(preset, *COMPACT[1:])
+    assert isinstance(model, TracedSegmenter)
+    traced = [shapes[0][2:] for shapes, step in model._steps.items() if step.trace is not None]
+    for camera in ((480, 640), (720, 1280)):
+        assert traced == [padded_size(*camera, model.image_side_px, model.image_step_px)]
 
 
 def test_a_model_that_nobody_holds_is_gone():
