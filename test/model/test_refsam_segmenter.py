@@ -102,14 +102,19 @@ def test_targets_together_equal_targets_apart_each_with_its_own_age(segmenter: R
     apart = {start: run(segmenter, images[start:], text) for start, text in joins.items()}
     assert together.encoded == len(video)
     assert together.texts == [*joins.values()], "each expression once"
+    apart_by: list[float] = []
     for number, prediction in enumerate(together.predictions):
         present = [start for start in joins if start <= number and not (start == 0 and number >= 8)]
         expected = [apart[start][number - start] for start in present]
         assert prediction.mask_logits.shape == (len(present), 64, 64)
-        # A pixel whose logit is nearly zero is in one mask and not in the other, and the score is a mean over the mask.
-        for name, close in (("mask_logits", 1e-4), ("score_logits", 1e-2)):
-            ours, theirs = getattr(prediction, name), torch.cat([getattr(single, name) for single in expected])
-            assert torch.allclose(ours, theirs, atol=close), (number, name)
+        masks, scores = (
+            torch.cat([getattr(one, name) for one in expected]) for name in ("mask_logits", "score_logits")
+        )
+        assert torch.allclose(prediction.mask_logits, masks, atol=1e-4), number
+        apart_by += (prediction.score_logits - scores).abs().tolist()
+    # A score is a mean over the mask. Where a pixel's logit is nearly zero, it may be in one mask and not in the other.
+    assert sum(difference > 1e-4 for difference in apart_by) <= 1
+    assert max(apart_by) < 1e-2
 
 
 def test_all_it_remembers_of_a_target_is_one_token(segmenter: RefSamSegmenter, video: list[Frame]):
