@@ -32,8 +32,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument(
         "--split",
-        help="synthetic: test, or held-out for combinations never trained on; else valid, valid_u, val, testA, … "
-        "(default: test or valid)",
+        help="synthetic: test, held-out for combinations never trained on, or reworded for words never trained on; "
+        "else valid, valid_u, val, testA, … (default: test or valid)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.zip", help="masks for a server, where the truth is kept")
     length = parser.add_mutually_exclusive_group()
@@ -52,10 +52,14 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print a table, or write the zip; the data set's folder is checked before the model is built."""
     from samwise_ros.errors import ConfigError
+    from samwise_ros.evaluation.synthetic import SPLITS
 
     if args.dataset == "synthetic":
-        if args.split not in (None, "test", "held-out"):
-            raise ConfigError(f"split is '{args.split}', expected test or held-out: the synthetic world has no other")
+        args.split = args.split or "test"
+        if args.split not in SPLITS:
+            raise ConfigError(
+                f"split is '{args.split}', expected {', '.join(SPLITS)}: the synthetic world has no other"
+            )
         print(_evaluate_synthetic(args))
         return
     args.split = args.split or "valid"
@@ -80,7 +84,7 @@ def _evaluate_synthetic(args: argparse.Namespace) -> str:
 
     segmenter = build_chosen(args)
     count = ALL_CLIPS if args.all else args.clips
-    options = {"frames": args.frames, "height_px": 480, "width_px": 640, "held_out": args.split == "held-out"}
+    options = {"frames": args.frames, "height_px": 480, "width_px": 640, "split": args.split}
     scores = evaluate_clips(segmenter, range(count), **options)
     clips = list(tqdm(scores, total=count, unit="clip", disable=None))
     if args.pictures:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from samwise_ros.data.synthetic import Clip, render_clip
+from samwise_ros.data.synthetic import Clip
 from samwise_ros.data.vocabulary import EXPRESSION_KINDS
 from samwise_ros.engine.sheet import Picture, draw_row, outline, shade, shrink
-from samwise_ros.evaluation.synthetic import ClipScores, Judged, track_expressions
+from samwise_ros.evaluation.synthetic import ClipScores, Judged, film_test_clip, track_expressions
 from samwise_ros.model.segmenter import Segmenter
 
 FOUND, WANTED = (255, 195, 59), (0, 255, 255)
@@ -27,7 +27,7 @@ def draw_extremes(
     frames: int,
     height_px: int,
     width_px: int,
-    held_out: bool,
+    split: str,
 ) -> Picture:
     """Draw, for each kind of expression, the median answer on the left and the worst on the right.
 
@@ -37,7 +37,7 @@ def draw_extremes(
         frames: length of a clip, as it was scored.
         height_px: rows of the camera image.
         width_px: columns of the camera image.
-        held_out: whether the clips show held-out combinations.
+        split: of the clips.
 
     Returns:
         (H, W, 3) uint8 RGB: a row per kind; the mask found is filled, the true one outlined.
@@ -52,7 +52,7 @@ def draw_extremes(
             continue
         strips = []
         for _, seed, judged in (ranked[len(ranked) // 2], ranked[0]):
-            clip = render_clip(seed, frames=frames, height=height_px, width=width_px, held_out=held_out)
+            clip = film_test_clip(seed, split, frames=frames, height_px=height_px, width_px=width_px)
             masks, _ = track_expressions(segmenter, clip, [judged.expression])
             strips.append(_draw_strip(clip, judged, masks[0], seed))
         rows.append(np.concatenate(strips, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,16 @@ import numpy.typing as npt
 from samwise_ros.data.expressions import Expression
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, render_clip
 from samwise_ros.data.vocabulary import EXPRESSION_KINDS
+from samwise_ros.data.wording import reword_untrained
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.errors import DatasetError
 from samwise_ros.evaluation.jf import contour_accuracy, object_to_mask, region_similarity
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.types import Frame
+
+SPLITS = ("test", "held-out", "reworded")
+"""What can be measured: worlds that were not trained on; others, with combinations never trained on; and those
+of `test`, asked with words that were never trained on and change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def evaluate_clips(
     frames: int,
     height_px: int,
     width_px: int,
-    held_out: bool = False,
+    split: str = "test",
 ) -> Iterator[ClipScores]:
     """Track through held-out clips, in each one expression of every kind that it has.
 
@@ -76,7 +81,7 @@ def evaluate_clips(
         frames: length of a clip.
         height_px: rows of the camera image.
         width_px: columns of the camera image.
-        held_out: show held-out combinations of colour and kind, patterns and phrasings.
+        split: one of SPLITS.
 
     Yields:
         The scores of each clip.
@@ -87,11 +92,21 @@ def evaluate_clips(
     for seed in seeds:
         if seed >= FIRST_TRAINING_SEED:
             raise DatasetError(f"seed {seed} belongs to the training set, expected one below {FIRST_TRAINING_SEED}")
-        clip = render_clip(seed, frames=frames, height=height_px, width=width_px, held_out=held_out)
+        clip = film_test_clip(seed, split, frames=frames, height_px=height_px, width_px=width_px)
         asked = one_per_kind(clip.expressions)
         masks, tracking_s = track_expressions(segmenter, clip, asked)
         judged = tuple(_judge(clip, *pair) for pair in zip(asked, masks, strict=True))
         yield ClipScores(seed, judged, frames, tracking_s)
+
+
+def film_test_clip(seed: int, split: str, *, frames: int, height_px: int, width_px: int) -> Clip:
+    """Film a clip of one of SPLITS, with the expressions that are asked of it."""
+    clip = render_clip(seed, frames=frames, height=height_px, width=width_px, held_out=split == "held-out")
+    if split != "reworded":
+        return clip
+    rng = np.random.default_rng(seed)
+    said = (replace(one, text=reword_untrained(one.text, rng)) for one in clip.expressions)
+    return replace(clip, expressions=tuple(said))
 
 
 def one_per_kind(expressions: Iterable[Expression]) -> list[Expression]:

@@ -55,10 +55,13 @@ class Worlds:
     Attributes:
         first_world: number of the first world; see `training.source`.
         expression_weights: how often each kind of expression is drawn.
+        reworded: share of the expressions that are put in other words, 0..1; see `data.wording`. A file without
+            this key has 0.
     """
 
     first_world: int
     expression_weights: dict[str, float]
+    reworded: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +226,12 @@ def _read_data(values: Any, path: Path) -> Worlds | Splits:
         if not isinstance(splits.augment, bool):
             raise ConfigError(f"{what} has augment {splits.augment!r}, expected true or false: correct it")
         return splits
-    worlds = _fill(Worlds, values, what, f", or {_keys(Splits)}")
+    given = {"reworded": 0.0, **values} if isinstance(values, dict) else values
+    worlds = _fill(Worlds, given, what, f", or {_keys(Splits)}")
     _check_least("first_world", worlds.first_world, 0, path)
+    _check_least("reworded", worlds.reworded, 0, path)
+    if worlds.reworded > 1:
+        raise ConfigError(f"recipe {path} has reworded {worlds.reworded}, expected a share of 0 to 1: correct it")
     unknown = set(worlds.expression_weights) - set(EXPRESSION_KINDS)
     if unknown:
         raise ConfigError(

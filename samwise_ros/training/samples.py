@@ -20,6 +20,7 @@ from samwise_ros.data.facts import Noun
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
 from samwise_ros.data.tracks import MOTIONS, SceneObject
 from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
+from samwise_ros.data.wording import reword
 from samwise_ros.engine.preprocess import MEAN, fitted_size, whole_steps
 from samwise_ros.training.vary import swap_sides, vary
 
@@ -110,6 +111,7 @@ class SyntheticSamples(IterableDataset[Sample]):
         expressions: K, asked of each clip; with 0 nothing is said of the samples, which are varied.
         zoom: the cameras come up to so much closer.
         weights: how often each kind of expression is drawn, by name; kinds that a clip cannot have are left out.
+        reworded: share of the expressions that are put in other words.
         first_world: number of the first world, counted from FIRST_TRAINING_SEED.
     """
 
@@ -121,11 +123,12 @@ class SyntheticSamples(IterableDataset[Sample]):
         expressions: int,
         zoom: float,
         weights: Mapping[str, float],
+        reworded: float = 0.0,
         first_world: int = 0,
     ) -> None:
         self._side_px, self._frames, self._weights = side_px, frames, dict(weights)
         self._first_world, self._expressions = first_world, expressions
-        self._zoom = zoom
+        self._zoom, self._reworded = zoom, reworded
 
     def __iter__(self) -> Iterator[Sample]:
         """Draw from the buffer; each data-loader worker has worlds of its own."""
@@ -152,7 +155,14 @@ class SyntheticSamples(IterableDataset[Sample]):
         height_px, width_px = clip.instances.shape[1:]
         clip = mirror(clip) if rng.random() < 0.5 else clip
         said = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
+        if self._reworded:
+            said = [self._reword(expression, rng) for expression in said]
         return clip_to_sample(pad_clip(clip, self._side_px), said, (height_px, width_px))
+
+    def _reword(self, expression: Expression, rng: np.random.Generator) -> Expression:
+        if rng.random() >= self._reworded:
+            return expression
+        return replace(expression, text=reword(expression.text, rng))
 
     def _film(self, seed: int, rng: np.random.Generator) -> Iterator[Clip]:
         """Clips of one world of which enough can be said."""

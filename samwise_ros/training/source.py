@@ -133,6 +133,7 @@ class SyntheticSource:
             expressions=stage.expressions,
             zoom=stage.zoom,
             weights=self._worlds.expression_weights,
+            reworded=self._worlds.reworded,
             first_world=self._worlds.first_world + (step - skipped) * WORLDS_PER_STEP,
         )
         loader = DataLoader(

@@ -47,7 +47,7 @@ def test_the_table_is_printed(asked: dict[str, Any], capsys: pytest.CaptureFixtu
     assert main(["evaluate", "--clips", "3"]) == 0
     assert "| **all** | 1 | **0.750** |" in capsys.readouterr().out
     assert asked["seeds"] == range(3)
-    assert asked["held_out"] is False
+    assert asked["split"] == "test"
 
 
 def test_json_says_the_same(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]):
@@ -58,13 +58,13 @@ def test_json_says_the_same(asked: dict[str, Any], capsys: pytest.CaptureFixture
     assert summary["by_kind"]["colour"]["jf"] == 0.75
     assert summary["frames_per_s"] == 2.0
     assert asked["seeds"] == range(200)
-    assert asked["held_out"] is True
+    assert asked["split"] == "held-out"
     assert (asked["model"], asked["weights"]) == ("compact", None)
 
 
 def test_a_split_that_there_is_not(capsys: pytest.CaptureFixture[str]):
     assert main(["evaluate", "--split", "valid"]) == 2
-    assert "split is 'valid', expected test or held-out" in capsys.readouterr().err
+    assert "split is 'valid', expected test, held-out, reworded: the synthetic world" in capsys.readouterr().err
 
 
 @pytest.fixture

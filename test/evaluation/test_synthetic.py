@@ -13,6 +13,7 @@ from samwise_ros.evaluation.synthetic import (
     ClipScores,
     Judged,
     evaluate_clips,
+    film_test_clip,
     format_table,
     one_per_kind,
     summarise,
@@ -75,15 +76,25 @@ def test_a_model_that_sees_it_everywhere_scores_the_objects_share():
 
 
 def test_held_out_clips_are_other_clips():
-    (held_out,) = evaluate_clips(ConstantSegmenter(1.0), [3], **SIZE, held_out=True)
+    (held_out,) = evaluate_clips(ConstantSegmenter(1.0), [3], **SIZE, split="held-out")
     (usual,) = evaluate_clips(ConstantSegmenter(1.0), [3], **SIZE)
     assert [one.expression for one in held_out.judged] != [one.expression for one in usual.judged]
+
+
+def test_reworded_clips_are_those_of_test_in_other_words():
+    (usual,) = evaluate_clips(ConstantSegmenter(1.0), [3], **SIZE)
+    (reworded,) = evaluate_clips(ConstantSegmenter(1.0), [3], **SIZE, split="reworded")
+    for one, other in zip(usual.judged, reworded.judged, strict=True):
+        assert (one.j, one.f, one.expression.object_index) == (other.j, other.f, other.expression.object_index)
+        assert len(other.expression.text.split(" ")) >= len(one.expression.text.split(" ")) + 3
+    again = film_test_clip(3, "reworded", **SIZE)
+    assert one_per_kind(again.expressions) == [one.expression for one in reworded.judged]
 
 
 def test_pictures_show_a_median_and_a_worst_answer_of_each_kind():
     clips = list(evaluate_clips(ConstantSegmenter(1.0), [3, 4], **SIZE))
     kinds = {one.expression.kind for clip in clips for one in clip.judged}
-    picture = draw_extremes(ConstantSegmenter(1.0), clips, **SIZE, held_out=False)
+    picture = draw_extremes(ConstantSegmenter(1.0), clips, **SIZE, split="test")
     (row_px, width_px, _) = draw_row([np.zeros((240, CELL_WIDTH_PX, 3), np.uint8)], "", SHOWN_FRAMES).shape
     assert picture.shape == (len(kinds) * row_px, 2 * width_px, 3)
 

@@ -123,6 +123,14 @@ def test_the_stage_of_a_step(tmp_path):
             "has first_world -1, expected a number of at least 0",
         ),
         (
+            {"data": {"first_world": 0, "expression_weights": {}, "reworded": 1.5}},
+            r"has reworded 1\.5, expected a share of 0 to 1: correct it",
+        ),
+        (
+            {"data": {"first_world": 0, "expression_weights": {}, "reworded": "half"}},
+            "has reworded 'half', expected a number of at least 0",
+        ),
+        (
             {"data": {"first_world": 0, "expression_weights": {"taste": 1}}},
             "weighs expressions of kind taste, expected colour, kind, .*: correct expression_weights",
         ),

@@ -11,7 +11,7 @@ from samwise_ros.data.expressions import Expression
 from samwise_ros.data.facts import Noun
 from samwise_ros.data.synthetic import Clip, World, render_clip
 from samwise_ros.data.tracks import MOTIONS
-from samwise_ros.data.vocabulary import COLOURS, EXPRESSION_KINDS, KINDS
+from samwise_ros.data.vocabulary import COLOURS, EXPRESSION_KINDS, KINDS, sample_texts
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.training import samples as module
 from samwise_ros.training.samples import (
@@ -49,6 +49,18 @@ def test_every_sample_has_as_many_expressions_as_asked():
         assert sample.masks.shape == (3, 2, 64, 64)
         assert sample.masks.dtype == np.bool_
         assert len(set(sample.texts)) == 3
+
+
+def test_a_share_of_the_expressions_is_reworded():
+    usual, some, every = (first_samples(12, frames=1, expressions=4, reworded=share) for share in (0.0, 0.5, 1.0))
+    known = {word for text in sample_texts() for word in text.split(" ")} | {"an"}
+    new = [
+        sum(not set(text.split(" ")) <= known for one in samples for text in one.texts)
+        for samples in (usual, some, every)
+    ]
+    assert new[0] == 0
+    assert 6 < new[1] < new[2] < 48
+    assert any(np.array_equal(usual[0].masks, one.masks) for one in every), "words alone change"
 
 
 def test_a_sample_tells_what_every_pixel_shows():

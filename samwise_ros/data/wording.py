@@ -1,0 +1,138 @@
+"""Other words for an expression, of people who do not know the synthetic world's.
+
+Called by `training.samples`, and by `evaluation.synthetic` for words that no training sees. The held-out phrasings of
+`vocabulary` do not come up here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from samwise_ros.data.vocabulary import COLOUR_WORDS, COLOURS
+
+OTHER_NOUNS: dict[str, tuple[str, ...]] = {
+    "ball": ("toy ball", "rubber ball", "tennis ball", "football", "orb"),
+    "sphere": ("orb", "globe"),
+    "block": ("toy block", "building block", "brick"),
+    "cube": ("toy cube", "dice", "die"),
+    "cylinder": ("tube", "drum", "canister"),
+    "can": ("tin can", "soda can", "drinks can", "coke can"),
+    "tin": ("tin can", "canister"),
+    "cup": ("coffee cup", "teacup", "plastic cup", "paper cup", "tumbler", "beaker"),
+    "mug": ("coffee mug", "tea mug"),
+    "bottle": ("water bottle", "plastic bottle", "wine bottle", "flask"),
+    "cone": ("traffic cone", "pylon"),
+    "box": ("cardboard box", "package", "parcel", "crate", "packet"),
+    "carton": ("cardboard carton", "package"),
+    "book": ("notebook", "textbook", "novel"),
+    "ring": ("hoop", "donut", "bracelet"),
+    "bowl": ("soup bowl", "dish", "basin"),
+    "object": ("item", "piece", "toy"),
+    "thing": ("item", "toy"),
+}
+"""What else people call what has such a noun; all of them words that no other kind has."""
+
+ARTICLES = ("this", "that", "my", "your", "our", "his", "her", "some")
+
+TRIMMINGS = ("nice", "plastic", "toy", "shiny", "new", "old", "pretty", "single", "lonely")
+"""What people say of a thing that singles nothing out."""
+
+UNTRAINED_TRIMMINGS = ("fancy", "ugly", "wonderful", "cheap", "spare", "heavy", "favourite", "lovely")
+"""The same, for tests alone."""
+
+SHADES = ("dark", "light", "bright", "pale", "deep")
+
+ENDINGS = (
+    "on the table",
+    "on the desk",
+    "on the floor",
+    "on the ground",
+    "lying on the table",
+    "sitting there",
+    "lying around",
+    "over there",
+    "there",
+    "here",
+    "in the room",
+    "in the picture",
+    "in the image",
+    "in the scene",
+    "in view",
+    "you can see",
+    "please",
+)
+"""What can be said of everything in view; among it nothing of places in the picture."""
+
+UNTRAINED_ENDINGS = (
+    "on the shelf",
+    "on my workbench",
+    "over by me",
+    "of mine",
+    "that i like",
+    "for the robot",
+    "as usual",
+)
+"""The same, for tests alone."""
+
+_NOUN = re.compile(rf"\b(?:{'|'.join(OTHER_NOUNS)})\b")
+_COLOUR = re.compile(rf"\b(?:{'|'.join((*COLOURS, *(word for words in COLOUR_WORDS.values() for word in words)))})\b")
+
+
+def reword(text: str, rng: np.random.Generator) -> str:
+    """Put an expression in other words that mean the same.
+
+    Args:
+        text: an expression of the synthetic world.
+        rng: decides which words change, if any do.
+
+    Returns:
+        The expression, with other nouns, shades of its colours, another article, a word more that singles nothing out,
+        be it one that does not exist, or an ending that is true of everything.
+    """
+    text = _NOUN.sub(lambda noun: _pick(OTHER_NOUNS[noun[0]], rng) if rng.random() < 0.4 else noun[0], text)
+    text = _COLOUR.sub(lambda colour: _shade(colour[0], rng) if rng.random() < 0.25 else colour[0], text)
+    article, words = _split_article(text)
+    if rng.random() < 0.35:
+        words.insert(0, _pick(TRIMMINGS, rng) if rng.random() < 0.5 else invent_word(rng))
+    if article and rng.random() < 0.3:
+        article = _pick(ARTICLES, rng)
+    ending = _pick(ENDINGS, rng) if rng.random() < 0.3 else ""
+    return " ".join(word for word in (article, *words, ending) if word)
+
+
+def reword_untrained(text: str, rng: np.random.Generator) -> str:
+    """Add two words or phrases to an expression that no training sees and that change nothing of what it means.
+
+    Args:
+        text: an expression of the synthetic world.
+        rng: decides which ones.
+
+    Returns:
+        "the red cup" as "the fancy red cup on the shelf".
+    """
+    article, words = _split_article(text)
+    return " ".join([article or "the", _pick(UNTRAINED_TRIMMINGS, rng), *words, _pick(UNTRAINED_ENDINGS, rng)])
+
+
+def invent_word(rng: np.random.Generator) -> str:
+    """A word of two to four syllables that no language has to have."""
+    syllables = zip(rng.choice(list("bdfgklmnprstvz"), 4), rng.choice(list("aeiou"), 4), strict=True)
+    return "".join(f"{onset}{vowel}" for onset, vowel in list(syllables)[: int(rng.integers(2, 5))])
+
+
+def _split_article(text: str) -> tuple[str, list[str]]:
+    """The article, empty where there is none, and all other words."""
+    first, *words = text.split(" ")
+    return (first, words) if first in ("the", "a", "an") else ("", [first, *words])
+
+
+def _shade(colour: str, rng: np.random.Generator) -> str:
+    """A shade of a colour, or that it is one."""
+    return f"{colour} {_pick(('coloured', 'colored'), rng)}" if rng.random() < 0.3 else f"{_pick(SHADES, rng)} {colour}"
+
+
+def _pick(words: Sequence[str], rng: np.random.Generator) -> str:
+    return words[int(rng.integers(len(words)))]

@@ -1,0 +1,81 @@
+"""Other words for an expression."""
+
+import re
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from samwise_ros.data import wording
+from samwise_ros.data.vocabulary import NOUN_PHRASES, NOUNS, PHRASES, is_called
+from samwise_ros.data.wording import invent_word, reword, reword_untrained
+
+
+def reworded(text: str, count: int = 400) -> list[str]:
+    rng = np.random.default_rng(0)
+    return [reword(text, rng) for _ in range(count)]
+
+
+def test_words_repeat_and_differ():
+    assert reworded("the red cup left of the blue ball") == reworded("the red cup left of the blue ball")
+    assert len(set(reworded("the red cup left of the blue ball"))) > 200
+
+
+def test_every_edit_happens_where_it_fits():
+    texts = reworded("the red cup left of the blue ball")
+    for part in (
+        "teacup left",
+        "tennis ball",
+        "dark red",
+        "blue coloured",
+        "my ",
+        " toy ",
+        "over there",
+        "the red cup",
+    ):
+        assert any(part in text for text in texts), part
+    assert all(" left of the " in text for text in texts)
+
+
+@pytest.mark.parametrize("text", ["ball", "left cup", "second thing from the left"])
+def test_without_an_article_none_is_added(text: str):
+    assert not {new.split(" ")[0] for new in reworded(text)} & {"the", *wording.ARTICLES}
+
+
+def test_no_word_of_another_kind_and_no_word_that_means_something_is_added():
+    kinds = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
+    meaning = {"left", "right", "middle", "front", "back", "far", "near", "next", "still", "standing", "moving", "one"}
+    for noun, others in wording.OTHER_NOUNS.items():
+        for word in chain.from_iterable(other.split(" ") for other in others):
+            assert word not in kinds or is_called(kinds[word], kinds.get(noun, "")), (noun, word)
+    added = [*wording.TRIMMINGS, *wording.ENDINGS, *wording.ARTICLES, *wording.SHADES]
+    added += [*wording.UNTRAINED_TRIMMINGS, *wording.UNTRAINED_ENDINGS]
+    assert not meaning & set(chain.from_iterable(text.split(" ") for text in added))
+
+
+def test_all_nouns_of_the_world_have_other_words():
+    assert set(wording.OTHER_NOUNS) == {*chain.from_iterable(NOUNS.values()), "object", "thing"}
+
+
+def test_held_out_phrasings_do_not_come_up():
+    every = [phrases for of_kind in PHRASES.values() for phrases in of_kind.values()]
+    usual = [phrase.format(x="cup", y="ball") for phrases in (NOUN_PHRASES, *every) for phrase in phrases.usual]
+    texts = set(chain.from_iterable(reworded(text, 40) for text in usual))
+    assert not [text for text in texts if re.search(r"\bone\b|that is (?!moving)|nearest to", text)]
+
+
+def test_words_for_tests_are_not_trained_on():
+    rng = np.random.default_rng(0)
+    texts = {reword_untrained("the red cup", rng) for _ in range(999)}
+    assert "the fancy red cup on the shelf" in texts
+    assert len(texts) == len(wording.UNTRAINED_TRIMMINGS) * len(wording.UNTRAINED_ENDINGS)
+    assert reword_untrained("cup", rng).startswith("the ")
+    trained = " ".join(reworded("the red cup"))
+    assert not [word for word in wording.UNTRAINED_TRIMMINGS + wording.UNTRAINED_ENDINGS if f" {word} " in trained]
+
+
+def test_invented_words_are_words():
+    rng = np.random.default_rng(0)
+    words = {invent_word(rng) for _ in range(300)}
+    assert len(words) > 200
+    assert all(4 <= len(word) <= 8 and word.isalpha() for word in words)
