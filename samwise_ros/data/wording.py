@@ -35,6 +35,22 @@ OTHER_NOUNS: dict[str, tuple[str, ...]] = {
 }
 """What else people call what has such a noun; all of them words that no other kind has."""
 
+OTHER_PHRASES: dict[str, tuple[str, ...]] = {
+    "on the left": ("to the left", "at the left", "on my left", "on the left hand"),
+    "on the right": ("to the right", "at the right", "on my right", "on the right hand"),
+    "in the middle": ("in the middle of the picture", "at the middle", "in the centre of the image"),
+    "at the back": ("in the background", "in the rear"),
+    "in the back": ("in the background", "in the rear"),
+    "at the front": ("in the foreground",),
+    "next to": ("close to", "by", "alongside"),
+    "beside": ("close to", "by", "alongside"),
+    "small": ("tiny",),
+    "large": ("huge",),
+    "big": ("huge",),
+    "wooden": ("wood",),
+}
+"""What else people say for what else singles a thing out."""
+
 ARTICLES = ("this", "that", "my", "your", "our", "his", "her", "some")
 
 TRIMMINGS = ("nice", "plastic", "toy", "shiny", "new", "old", "pretty", "single", "lonely")
@@ -44,6 +60,9 @@ UNTRAINED_TRIMMINGS = ("fancy", "ugly", "wonderful", "cheap", "spare", "heavy", 
 """The same, for tests alone."""
 
 SHADES = ("dark", "light", "bright", "pale", "deep")
+
+AFTERWARDS = ("in", "which is", "coloured", "with the colour")
+"""Before a colour that follows its noun."""
 
 ENDINGS = (
     "on the table",
@@ -77,8 +96,11 @@ UNTRAINED_ENDINGS = (
 )
 """The same, for tests alone."""
 
+_COLOURS = "|".join((*COLOURS, *(word for words in COLOUR_WORDS.values() for word in words)))
 _NOUN = re.compile(rf"\b(?:{'|'.join(OTHER_NOUNS)})\b")
-_COLOUR = re.compile(rf"\b(?:{'|'.join((*COLOURS, *(word for words in COLOUR_WORDS.values() for word in words)))})\b")
+_PHRASE = re.compile(rf"\b(?:{'|'.join(OTHER_PHRASES)})\b")
+_COLOUR = re.compile(rf"\b(?:{_COLOURS})\b")
+_COLOURED = re.compile(rf"\b({_COLOURS}) ({'|'.join(OTHER_NOUNS)})\b")
 
 
 def reword(text: str, rng: np.random.Generator) -> str:
@@ -89,9 +111,12 @@ def reword(text: str, rng: np.random.Generator) -> str:
         rng: decides which words change, if any do.
 
     Returns:
-        The expression, with other nouns, shades of its colours, another article, a word more that singles nothing out,
-        be it one that does not exist, or an ending that is true of everything.
+        The expression, with other nouns and phrases, its colours afterwards or in shades, another article, a word more
+        that singles nothing out, be it one that does not exist, or an ending that is true of everything.
     """
+    if rng.random() < 0.12:
+        text = _COLOURED.sub(lambda both: f"{both[2]} {_pick(AFTERWARDS, rng)} {both[1]}", text)
+    text = _PHRASE.sub(lambda said: _pick(OTHER_PHRASES[said[0]], rng) if rng.random() < 0.4 else said[0], text)
     text = _NOUN.sub(lambda noun: _pick(OTHER_NOUNS[noun[0]], rng) if rng.random() < 0.4 else noun[0], text)
     text = _COLOUR.sub(lambda colour: _shade(colour[0], rng) if rng.random() < 0.25 else colour[0], text)
     article, words = _split_article(text)
