@@ -9,6 +9,7 @@ import pytest
 from samwise_ros.data import wording
 from samwise_ros.data.vocabulary import NOUN_PHRASES, NOUNS, PHRASES, is_called
 from samwise_ros.data.wording import invent_word, reword, reword_untrained
+from samwise_ros.training.vary import swap_sides
 
 
 def reworded(text: str, count: int = 400) -> list[str]:
@@ -23,16 +24,8 @@ def test_words_repeat_and_differ():
 
 def test_every_edit_happens_where_it_fits():
     texts = reworded("the red cup left of the blue ball")
-    for part in (
-        "teacup left",
-        "tennis ball",
-        "dark red",
-        "blue coloured",
-        "my ",
-        " toy ",
-        "over there",
-        "the red cup",
-    ):
+    edits = ("teacup left", "tennis ball", "dark red", "blue coloured", "my ", " toy ", "over there", "cup in red")
+    for part in ("the red cup", *edits):
         assert any(part in text for text in texts), part
     assert all(" left of the " in text for text in texts)
 
@@ -55,6 +48,13 @@ def test_no_word_of_another_kind_and_no_word_that_means_something_is_added():
 
 def test_all_nouns_of_the_world_have_other_words():
     assert set(wording.OTHER_NOUNS) == {*chain.from_iterable(NOUNS.values()), "object", "thing"}
+
+
+def test_places_and_sizes_have_other_phrases():
+    texts = {*reworded("the small cup on the left", 2000), *reworded("the small cup at the back", 2000)}
+    assert {"the tiny cup to the left", "the small cup in the background"} <= texts
+    swapped = [swap_sides(phrase) for phrase in wording.OTHER_PHRASES["on the left"]]
+    assert swapped == list(wording.OTHER_PHRASES["on the right"])
 
 
 def test_held_out_phrasings_do_not_come_up():
