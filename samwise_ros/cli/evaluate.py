@@ -52,9 +52,10 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print a table, or write the zip; the data set's folder is checked before the model is built."""
     from samwise_ros.errors import ConfigError
-    from samwise_ros.evaluation.synthetic import SPLITS
 
     if args.dataset == "synthetic":
+        from samwise_ros.evaluation.synthetic import SPLITS
+
         args.split = args.split or "test"
         if args.split not in SPLITS:
             raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from samwise_ros.data.vocabulary import (
     NOUNS,
     PHRASES,
     SIZES,
+    pick,
 )
 
 MAX_PER_KIND = 4
@@ -88,7 +88,7 @@ def _choose(alike: list[Fact], rng: np.random.Generator) -> list[Fact]:
 def _say(fact: Fact, tracks: Tracks, rng: np.random.Generator, held_out: bool) -> Expression:
     """Put a fact into words."""
     phrases = PHRASES[fact.group][fact.name] if fact.group else NOUN_PHRASES
-    phrase = _pick(phrases.held_out if held_out else phrases.usual, rng)
+    phrase = pick(phrases.held_out if held_out else phrases.usual, rng)
     landmark = _call(fact.landmark, rng) if fact.landmark else ""
     text = phrase.format(x=_call(fact.noun, rng), y=landmark)
     if text.startswith("a o"):  # objects and orange things
@@ -107,16 +107,11 @@ def _who(noun: Noun, tracks: Tracks) -> tuple[int, ...]:
 
 def _call(noun: Noun, rng: np.random.Generator) -> str:
     """Say a noun with its size, colour and material."""
-    words = _pick(NOUNS.get(noun.kind, ANYTHING), rng)
+    words = pick(NOUNS.get(noun.kind, ANYTHING), rng)
     if noun.material:
-        words = _pick(MATERIALS[noun.material], rng).format(x=words)
+        words = pick(MATERIALS[noun.material], rng).format(x=words)
     if noun.colour:
-        words = f"{_pick(COLOUR_WORDS.get(noun.colour, (noun.colour,)), rng)} {words}"
+        words = f"{pick(COLOUR_WORDS.get(noun.colour, (noun.colour,)), rng)} {words}"
     if noun.size:
-        words = f"{_pick(SIZES[noun.size], rng)} {words}"
+        words = f"{pick(SIZES[noun.size], rng)} {words}"
     return words
-
-
-def _pick(words: Sequence[str], rng: np.random.Generator) -> str:
-    """One of some words, all equally likely."""
-    return words[int(rng.integers(len(words)))]

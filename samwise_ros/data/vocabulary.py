@@ -1,4 +1,6 @@
-"""The words of the synthetic world, and which of them no training sees. Called by `data.expressions`.
+"""The words of the synthetic world, and which of them no training sees.
+
+Called by `data.expressions` and `data.wording`.
 
 A held-out combination is a pair of colour and kind, a variant of a pattern, or a phrasing. The words of a held-out
 phrasing are known from others: what is tested is their combination.
@@ -6,7 +8,10 @@ phrasing are known from others: what is tested is their combination.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from samwise_ros.data.colours import COLOUR_HSV
 
@@ -163,6 +168,11 @@ HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
     (COLOURS[(3 * place + 2) % len(COLOURS)], kind) for place, kind in enumerate(KINDS)
 )
 """One colour of each kind that no training sees."""
+
+
+def pick(words: Sequence[str], rng: np.random.Generator) -> str:
+    """One of some words, all equally likely."""
+    return words[int(rng.integers(len(words)))]
 
 
 def is_called(kind: str, other: str) -> bool:

@@ -7,11 +7,10 @@ Called by `training.samples`, and by `evaluation.synthetic` for words that no tr
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
-from samwise_ros.data.vocabulary import COLOUR_WORDS, COLOURS
+from samwise_ros.data.vocabulary import COLOUR_WORDS, COLOURS, pick
 
 OTHER_NOUNS: dict[str, tuple[str, ...]] = {
     "ball": ("toy ball", "rubber ball", "tennis ball", "football", "orb"),
@@ -115,16 +114,16 @@ def reword(text: str, rng: np.random.Generator) -> str:
         that singles nothing out, be it one that does not exist, or an ending that is true of everything.
     """
     if rng.random() < 0.12:
-        text = _COLOURED.sub(lambda both: f"{both[2]} {_pick(AFTERWARDS, rng)} {both[1]}", text)
-    text = _PHRASE.sub(lambda said: _pick(OTHER_PHRASES[said[0]], rng) if rng.random() < 0.4 else said[0], text)
-    text = _NOUN.sub(lambda noun: _pick(OTHER_NOUNS[noun[0]], rng) if rng.random() < 0.4 else noun[0], text)
+        text = _COLOURED.sub(lambda both: f"{both[2]} {pick(AFTERWARDS, rng)} {both[1]}", text)
+    text = _PHRASE.sub(lambda said: pick(OTHER_PHRASES[said[0]], rng) if rng.random() < 0.4 else said[0], text)
+    text = _NOUN.sub(lambda noun: pick(OTHER_NOUNS[noun[0]], rng) if rng.random() < 0.4 else noun[0], text)
     text = _COLOUR.sub(lambda colour: _shade(colour[0], rng) if rng.random() < 0.25 else colour[0], text)
     article, words = _split_article(text)
     if rng.random() < 0.35:
-        words.insert(0, _pick(TRIMMINGS, rng) if rng.random() < 0.5 else invent_word(rng))
+        words.insert(0, pick(TRIMMINGS, rng) if rng.random() < 0.5 else invent_word(rng))
     if article and rng.random() < 0.3:
-        article = _pick(ARTICLES, rng)
-    ending = _pick(ENDINGS, rng) if rng.random() < 0.3 else ""
+        article = pick(ARTICLES, rng)
+    ending = pick(ENDINGS, rng) if rng.random() < 0.3 else ""
     return " ".join(word for word in (article, *words, ending) if word)
 
 
@@ -139,7 +138,7 @@ def reword_untrained(text: str, rng: np.random.Generator) -> str:
         "the red cup" as "the fancy red cup on the shelf".
     """
     article, words = _split_article(text)
-    return " ".join([article or "the", _pick(UNTRAINED_TRIMMINGS, rng), *words, _pick(UNTRAINED_ENDINGS, rng)])
+    return " ".join([article or "the", pick(UNTRAINED_TRIMMINGS, rng), *words, pick(UNTRAINED_ENDINGS, rng)])
 
 
 def invent_word(rng: np.random.Generator) -> str:
@@ -156,8 +155,4 @@ def _split_article(text: str) -> tuple[str, list[str]]:
 
 def _shade(colour: str, rng: np.random.Generator) -> str:
     """A shade of a colour, or that it is one."""
-    return f"{colour} {_pick(('coloured', 'colored'), rng)}" if rng.random() < 0.3 else f"{_pick(SHADES, rng)} {colour}"
-
-
-def _pick(words: Sequence[str], rng: np.random.Generator) -> str:
-    return words[int(rng.integers(len(words)))]
+    return f"{colour} {pick(('coloured', 'colored'), rng)}" if rng.random() < 0.3 else f"{pick(SHADES, rng)} {colour}"
