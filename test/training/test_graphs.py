@@ -125,8 +125,8 @@ def test_cuda_graphs_give_the_gradients_of_plain_steps():
         loss = gradients(batch)["square"].item()
         found = [value.grad.clone() for value in network.parameters()]
         assert len(gradients._graphs) == int(step >= graphs.WARMING_STEPS)
-        # Of a copy: a loss of the same parameters that lives on while the next batch is captured ties their gradients to
-        # the default stream, on which nothing can be captured.
+        # Of a copy: a loss of the same parameters that lives on while the next batch is captured ties their gradients
+        # to the default stream, on which nothing can be captured.
         plain = deepcopy(network)
         wanted = (plain(batch[0].cuda())[:, 0] - batch[1].cuda()).square().mean()
         assert loss == pytest.approx(wanted.item(), rel=1e-4)
