@@ -50,6 +50,22 @@ OTHER_PHRASES: dict[str, tuple[str, ...]] = {
 }
 """What else people say for what else singles a thing out."""
 
+NAMES = (
+    *("cat", "dog", "bird", "cow", "sheep", "elephant", "bear", "fish", "duck", "rabbit", "mouse", "frog"),
+    *("chair", "sofa", "lamp", "pillow", "towel", "clock", "vase", "candle", "basket", "bucket", "umbrella"),
+    *("car", "truck", "bus", "train", "bicycle", "boat", "plane", "scooter", "tractor", "wheel", "helmet"),
+    *("shoe", "hat", "shirt", "jacket", "glove", "sock", "bag", "backpack", "person", "man", "woman", "child"),
+    *("hammer", "screwdriver", "drill", "pliers", "screw", "cable", "plug", "switch", "battery", "remote control"),
+    *("phone", "laptop", "keyboard", "camera", "monitor", "robot", "gripper", "drone", "motor", "printer", "sensor"),
+    *("apple", "banana", "lemon", "tomato", "carrot", "bread", "cake", "pizza", "plant", "flower", "tree", "stone"),
+    *("pen", "pencil", "marker", "eraser", "knife", "fork", "spoon", "plate", "pan", "kettle", "sponge", "brush"),
+)
+"""Names of what the synthetic world does not have. Where its colour, size or place single a thing out, it may be called
+by one of them: no list will have all that people say, and what they mean is there nevertheless."""
+
+UNTRAINED_NAMES = ("horse", "animal", "machine", "robot arm", "motorcycle", "lighter", "fruit", "gadget")
+"""The same, for tests alone."""
+
 ARTICLES = ("this", "that", "my", "your", "our", "his", "her", "some")
 
 TRIMMINGS = ("nice", "plastic", "toy", "shiny", "new", "old", "pretty", "single", "lonely")
@@ -98,6 +114,7 @@ UNTRAINED_ENDINGS = (
 _COLOURS = "|".join((*COLOURS, *(word for words in COLOUR_WORDS.values() for word in words)))
 _NOUN = re.compile(rf"\b(?:{'|'.join(OTHER_NOUNS)})\b")
 _PHRASE = re.compile(rf"\b(?:{'|'.join(OTHER_PHRASES)})\b")
+_NAMELESS = re.compile(r"\b(?:object|thing)\b")
 _COLOUR = re.compile(rf"\b(?:{_COLOURS})\b")
 _COLOURED = re.compile(rf"\b({_COLOURS}) ({'|'.join(OTHER_NOUNS)})\b")
 
@@ -111,11 +128,13 @@ def reword(text: str, rng: np.random.Generator) -> str:
 
     Returns:
         The expression, with other nouns and phrases, its colours afterwards or in shades, another article, a word more
-        that singles nothing out, be it one that does not exist, or an ending that is true of everything.
+        that singles nothing out, be it one that does not exist, or an ending that is true of everything; what is only
+        a thing may have any name.
     """
     if rng.random() < 0.12:
         text = _COLOURED.sub(lambda both: f"{both[2]} {pick(AFTERWARDS, rng)} {both[1]}", text)
     text = _PHRASE.sub(lambda said: pick(OTHER_PHRASES[said[0]], rng) if rng.random() < 0.4 else said[0], text)
+    text = _NAMELESS.sub(lambda noun: _any_name(rng) if rng.random() < 0.5 else noun[0], text)
     text = _NOUN.sub(lambda noun: pick(OTHER_NOUNS[noun[0]], rng) if rng.random() < 0.4 else noun[0], text)
     text = _COLOUR.sub(lambda colour: _shade(colour[0], rng) if rng.random() < 0.25 else colour[0], text)
     article, words = _split_article(text)
@@ -130,13 +149,16 @@ def reword(text: str, rng: np.random.Generator) -> str:
 def reword_untrained(text: str, rng: np.random.Generator) -> str:
     """Add two words or phrases to an expression that no training sees and that change nothing of what it means.
 
+    What is only a thing gets a name that no training sees either.
+
     Args:
         text: an expression of the synthetic world.
         rng: decides which ones.
 
     Returns:
-        "the red cup" as "the fancy red cup on the shelf".
+        "the red cup" as "the fancy red cup on the shelf", "the red thing" as "the cheap red horse as usual".
     """
+    text = _NAMELESS.sub(lambda _: pick(UNTRAINED_NAMES, rng), text)
     article, words = _split_article(text)
     return " ".join([article or "the", pick(UNTRAINED_TRIMMINGS, rng), *words, pick(UNTRAINED_ENDINGS, rng)])
 
@@ -145,6 +167,11 @@ def invent_word(rng: np.random.Generator) -> str:
     """A word of two to four syllables that no language has to have."""
     syllables = zip(rng.choice(list("bdfgklmnprstvz"), 4), rng.choice(list("aeiou"), 4), strict=True)
     return "".join(f"{onset}{vowel}" for onset, vowel in list(syllables)[: int(rng.integers(2, 5))])
+
+
+def _any_name(rng: np.random.Generator) -> str:
+    """A name of nothing in the synthetic world, perhaps of nothing at all."""
+    return pick(NAMES, rng) if rng.random() < 0.7 else invent_word(rng)
 
 
 def _split_article(text: str) -> tuple[str, list[str]]:

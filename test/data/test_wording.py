@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from samwise_ros.data import wording
-from samwise_ros.data.vocabulary import NOUN_PHRASES, NOUNS, PHRASES, is_called
+from samwise_ros.data.vocabulary import COLOUR_WORDS, COLOURS, NOUN_PHRASES, NOUNS, PHRASES, is_called
 from samwise_ros.data.wording import invent_word, reword, reword_untrained
 from samwise_ros.training.vary import swap_sides
 
@@ -50,6 +50,20 @@ def test_all_nouns_of_the_world_have_other_words():
     assert set(wording.OTHER_NOUNS) == {*chain.from_iterable(NOUNS.values()), "object", "thing"}
 
 
+def test_what_is_only_a_thing_may_have_any_name():
+    texts = reworded("the red thing", 2000)
+    assert {"the red dog", "the red remote control", "the red thing", "the red toy"} <= set(texts)
+    assert not [text for text in reworded("the red cup", 2000) if text.split(" ")[-1] in wording.NAMES]
+
+
+def test_names_are_of_nothing_that_the_world_has():
+    known = {*NOUNS, *chain.from_iterable(NOUNS.values()), *COLOURS, *chain.from_iterable(COLOUR_WORDS.values())}
+    known |= set(chain.from_iterable(wording.OTHER_NOUNS.values()))
+    names = {*wording.NAMES, *wording.UNTRAINED_NAMES}
+    assert not names & known
+    assert len(names) == len(wording.NAMES) + len(wording.UNTRAINED_NAMES)
+
+
 def test_places_and_sizes_have_other_phrases():
     texts = {*reworded("the small cup on the left", 2000), *reworded("the small cup at the back", 2000)}
     assert {"the tiny cup to the left", "the small cup in the background"} <= texts
@@ -70,8 +84,11 @@ def test_words_for_tests_are_not_trained_on():
     assert "the fancy red cup on the shelf" in texts
     assert len(texts) == len(wording.UNTRAINED_TRIMMINGS) * len(wording.UNTRAINED_ENDINGS)
     assert reword_untrained("cup", rng).startswith("the ")
-    trained = " ".join(reworded("the red cup"))
-    assert not [word for word in wording.UNTRAINED_TRIMMINGS + wording.UNTRAINED_ENDINGS if f" {word} " in trained]
+    named = {reword_untrained("the red thing", rng).split(" ")[3] for _ in range(999)}
+    assert named == {name.split(" ")[0] for name in wording.UNTRAINED_NAMES}
+    trained = " ".join(reworded("the red cup") + reworded("the red thing", 2000)) + " "
+    untrained = wording.UNTRAINED_TRIMMINGS + wording.UNTRAINED_ENDINGS + wording.UNTRAINED_NAMES
+    assert not [word for word in untrained if f" {word} " in trained]
 
 
 def test_invented_words_are_words():
