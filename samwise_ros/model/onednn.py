@@ -1,4 +1,4 @@
-"""Linear layers by oneDNN where the model runs on a CPU. Called by `model.build`.
+"""Linear layers by oneDNN where the model runs on a CPU. Called by `model.build` and what multiplies by itself.
 
 PyTorch multiplies float32 matrices with MKL, which on AMD's processors does without AVX-512; oneDNN, which PyTorch also
 brings and uses for convolutions, was 1.8 times as fast there (docs/log.md).
@@ -27,13 +27,14 @@ class OneDnnLinear(nn.Linear):
         return linear(input, self.weight, self.bias)
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> Tensor:
     """`F.linear` by the faster of two libraries.
 
     Args:
         input: (…, in_features).
         weight: (out_features, in_features).
         bias: (out_features,), or None.
+        gelu: apply `F.gelu`, too, which oneDNN does while a result is still in its cache.
 
     Returns:
         (…, out_features).
@@ -47,24 +48,24 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         and not torch.is_autocast_enabled("cpu")
     )
     if not by_onednn:
-        return F.linear(input, weight, bias)
+        plain = F.linear(input, weight, bias)
+        return F.gelu(plain) if gelu else plain
     # What torch.compile makes of a linear layer on a CPU; there is no public name for it. A trace cannot take its call
     # from Python, whose empty list has no type, but from TorchScript.
-    call = _script().call if torch.jit.is_tracing() else _call  # type: ignore[attr-defined, no-untyped-call]
-    result: Tensor = call(input, weight, bias)
+    after = "gelu" if gelu else "none"
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        traced: Tensor = _script(after).call(input, weight, bias)
+        return traced
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, after, [], "none")
     return result
 
 
-def _call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
-    return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
-
-
 @cache
-def _script() -> Any:
+def _script(after: str) -> Any:
     return torch.jit.CompilationUnit(
-        """
+        f"""
         def call(input: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
-            return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
+            return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "{after}", [], "none")
         """
     )
 

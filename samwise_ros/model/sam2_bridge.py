@@ -14,8 +14,10 @@ from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, Memory
 from sam2.modeling.position_encoding import PositionEmbeddingSine
 from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor, nn
 
 from samwise_ros.config import HieraConfig, ModelConfig
+from samwise_ros.model.onednn import linear
 
 Sam2: TypeAlias = SAM2Base
 """SAM 2's network, a container of the parts that the functions here call."""
@@ -105,7 +107,7 @@ def set_image_side(sam: Sam2, side_px: int) -> None:
 
 def build_hiera(config: HieraConfig) -> Hiera:
     """The image backbone alone."""
-    return Hiera(
+    trunk = Hiera(
         embed_dim=config.embed_dim,
         num_heads=config.heads,
         stages=config.stages,
@@ -113,3 +115,19 @@ def build_hiera(config: HieraConfig) -> Hiera:
         global_att_blocks=config.global_blocks,
         window_pos_embed_bkg_spatial_size=(config.pos_embed_side, config.pos_embed_side),
     )
+    for block in trunk.blocks:
+        block.mlp.__class__ = GeluMlp
+    return trunk
+
+
+class GeluMlp(nn.Module):
+    """Hiera's two layers with GELU between them, which on a CPU are one pass less over the wider map."""
+
+    layers: nn.ModuleList
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, C) → (…, C)."""
+        first, last = self.layers
+        assert isinstance(first, nn.Linear)
+        result: Tensor = last(linear(x, first.weight, first.bias, gelu=True))
+        return result

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from samwise_ros.model import onednn
 from samwise_ros.model.onednn import OneDnnLinear, use_onednn
@@ -26,6 +26,22 @@ def test_computes_the_same(layers, shape: tuple[int, ...]):
         assert torch.allclose(layers[0](x), layers[1](x), atol=1e-5)
         turned = torch.randn(64, 300).T
         assert torch.allclose(layers[0](turned), layers[1](turned), atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [2, 300])
+def test_gelu_may_follow_at_once(layers, rows: int):
+    x = torch.randn(rows, 64)
+    wanted = nn.functional.gelu(layers[0](x))
+    weights = [value.detach() for value in layers[1].parameters()]
+
+    def compute(x: Tensor) -> Tensor:
+        return onednn.linear(x, *weights, gelu=True)
+
+    found = [compute(x)]
+    with torch.inference_mode():
+        found += [compute(x), torch.jit.trace(compute, x)(x)]
+    for result in found:
+        assert torch.allclose(result, wanted, atol=1e-5)
 
 
 def test_large_products_go_to_onednn_and_only_in_inference(layers, monkeypatch: pytest.MonkeyPatch):
