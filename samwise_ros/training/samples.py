@@ -131,7 +131,7 @@ class SyntheticSamples(IterableDataset[Sample]):
         self._zoom, self._reworded = zoom, reworded
 
     def __iter__(self) -> Iterator[Sample]:
-        """Draw from the buffer, once it is full; each data-loader worker has worlds of its own."""
+        """Draw from the buffer; each data-loader worker has worlds of its own."""
         worker = get_worker_info()
         offset, step = (worker.id, worker.num_workers) if worker else (0, 1)
         seed = FIRST_TRAINING_SEED + self._first_world + offset
@@ -141,7 +141,6 @@ class SyntheticSamples(IterableDataset[Sample]):
             for filmed in self._film(seed, rng):
                 if len(buffer) < max(1, BUFFER_FRAMES // self._frames):
                     buffer.append(filmed)
-                    yield self._to_sample(filmed, rng)  # filling takes most of a minute, which learning need not wait
                     continue
                 for _ in range((DESCRIBED_SHOWINGS if self._expressions else SHOWINGS) - 1):
                     yield self._to_sample(buffer[int(rng.integers(len(buffer)))], rng)

@@ -44,16 +44,6 @@ def test_samples_are_the_same_every_time_and_their_worlds_differ():
     assert not any(np.array_equal(a.rgb, b.rgb) for a in first for b in others)
 
 
-def test_the_first_sample_does_not_wait_for_a_full_buffer(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "BUFFER_FRAMES", 1000)
-    filmed = []
-    clips = World.clips
-    monkeypatch.setattr(World, "clips", lambda *args: filmed.append(args) or clips(*args))
-    first, *others = first_samples(4)
-    assert len(filmed) == 1
-    assert not any(np.array_equal(first.rgb, other.rgb) for other in others), "each is shown once until it is full"
-
-
 def test_every_sample_has_as_many_expressions_as_asked():
     for sample in first_samples(8, expressions=3):
         assert sample.masks.shape == (3, 2, 64, 64)
