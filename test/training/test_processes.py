@@ -127,11 +127,11 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
         close = TOGETHER + 1e-3 * gradient.abs().max().item()
         assert torch.allclose(state_together[index]["exp_avg"], gradient, atol=close), name
         largest = max(largest, gradient.abs().max().item())
-        # A step is as long as the rate where gradients are nothing but rounding errors, as for the bias of keys;
-        # elsewhere the same errors change it by their share of the gradient.
+        # A step is as long as the rate where gradients are nothing but rounding errors, as for the bias of keys, or for
+        # a single number whose gradient happens to be near zero; elsewhere they change it by their share of it.
         difference = (together["objective"][name] - alone["objective"][name]).abs()
         size = ours["exp_avg_sq"].sqrt()
-        assert (difference * size).max() < 5 * RATE * TOGETHER, name
+        assert (difference * size).mean() < RATE * TOGETHER, name
         counts = size > 1e-4
         assert not counts.any() or difference[counts].mean() < TOGETHER / 10, name
     assert largest > 1000 * TOGETHER
