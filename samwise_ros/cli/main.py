@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; None takes the process's own.
 
     Returns:
-        Exit code: 0 done, 2 wrong usage or input (said in one sentence on stderr), 130 ended by Ctrl-C.
+        Exit code: 0 done, 2 wrong usage or input (said in one sentence on stderr), 130 ended by Ctrl-C, 141 where
+        nobody reads the output any more.
     """
     args = _build_parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="samwise: %(message)s")
@@ -34,8 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # As after `samwise info | head`; else Python would complain of it once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (SamwiseError, OSError) as error:
         print(f"samwise: {error}", file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from samwise_ros.model.attention import Attention
+from samwise_ros.model.host_memory import in_strips
 
 
 def time_phases(frames: int, width: int, device: torch.device) -> Tensor:
@@ -96,6 +97,10 @@ class HierarchicalSelectiveAttention(nn.Module):
         Returns:
             (B, q, h, w, A), what to add to the last q frames.
         """
+        keys_bytes = 2 * window.numel() * window.element_size()  # and as many values
+        return in_strips(lambda strip: self._attend(strip, queries), window, 2, self.patch_side, keys_bytes)
+
+    def _attend(self, window: Tensor, queries: int) -> Tensor:
         b, n, h, w, a = window.shape
         x = image_to_patches(window, self.patch_side)
         place = time_phases(n, a, x.device).to(x.dtype)[:, None] + self.spatial_embed

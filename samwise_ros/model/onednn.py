@@ -39,15 +39,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None, *, gelu: bool = F
     Returns:
         (…, out_features).
     """
-    by_onednn = (
-        HAS_ONEDNN
-        and input.device.type == "cpu"
-        and input.dtype == weight.dtype == torch.float32
-        and not torch.is_grad_enabled()
-        and input.numel() * len(weight) >= WORTH_IT
-        and not torch.is_autocast_enabled("cpu")
-    )
-    if not by_onednn:
+    if not is_worth_onednn(input, weight):
         plain = F.linear(input, weight, bias)
         return F.gelu(plain) if gelu else plain
     # What torch.compile makes of a linear layer on a CPU; there is no public name for it. A trace cannot take its call
@@ -58,6 +50,18 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None, *, gelu: bool = F
         return traced
     result: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, after, [], "none")
     return result
+
+
+def is_worth_onednn(input: Tensor, weight: Tensor) -> bool:
+    """Whether `linear` takes oneDNN for these."""
+    return (
+        HAS_ONEDNN
+        and input.device.type == "cpu"
+        and input.dtype == weight.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and input.numel() * len(weight) >= WORTH_IT
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 @cache

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from samwise_ros.model.host_memory import in_strips
 from samwise_ros.model.memory_attention import MemoryTables, crop_cells, make_memory_tables
 from samwise_ros.model.sam2_bridge import STRIDE, Sam2
 
@@ -136,7 +137,9 @@ def run_stage(sam: Sam2, stage: int, x: Tensor) -> Tensor:
     trunk = sam.image_encoder.trunk
     first = 0 if stage == 0 else trunk.stage_ends[stage - 1] + 1
     for block in trunk.blocks[first : trunk.stage_ends[stage] + 1]:
-        x = block(x)
+        widest_bytes = 4 * block.dim_out * x[..., 0].numel() * x.element_size()
+        # Windows know nothing of each other; without them all rows belong together.
+        x = in_strips(block, x, 1, block.window_size or x.shape[1], widest_bytes)
     return x
 
 

@@ -2,8 +2,10 @@
 
 import math
 
+import pytest
 import torch
 
+from samwise_ros.model import host_memory
 from samwise_ros.model.adapter import (
     CrossModalTemporalAdapter,
     FrameChange,
@@ -49,6 +51,17 @@ def test_a_patch_does_not_see_another_patch():
     difference = (attention(window, 2) - attention(changed, 2)).abs().amax((0, 1, 4))
     assert difference[:2, :2].min() > 0
     assert difference[2:].max() == difference[:, 2:].max() == 0
+
+
+def test_patches_are_attended_to_in_strips(monkeypatch: pytest.MonkeyPatch):
+    attention = HierarchicalSelectiveAttention(16, 8, 2).eval()
+    window, calls = torch.randn(2, 5, 8, 4, 16), []
+    attention.out.register_forward_hook(lambda *_: calls.append(1))
+    with torch.inference_mode():
+        whole = attention(window, 2)
+        monkeypatch.setattr(host_memory, "LARGEST_KEPT_BYTES", 1)
+        assert torch.allclose(attention(window, 2), whole, atol=1e-6)
+    assert len(calls) == 1 + 4
 
 
 def test_padded_tokens_change_nothing_in_the_image():

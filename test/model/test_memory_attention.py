@@ -5,8 +5,10 @@ import torch
 from sam2.modeling.position_encoding import apply_rotary_enc, compute_axial_cis
 from torch import Tensor
 
+from samwise_ros.model import memory_attention, onednn
 from samwise_ros.model.memory_attention import make_memory_tables, make_rotation, read_memory
 from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.traces import make_trace
 
 
 def read(network: Samwise, top: Tensor, maps: Tensor, pointers: Tensor) -> Tensor:
@@ -37,6 +39,26 @@ def read_as_sam2(network: Samwise, top: Tensor, maps: Tensor, pointers: Tensor) 
 def test_equals_sam2(network: Samwise, frames: int, pointers: int):
     inputs = torch.randn(2, 64, 8, 8), torch.randn(2, frames, 16, 8, 8), torch.randn(2, pointers, 64)
     assert torch.allclose(read(network, *inputs), read_as_sam2(network, *inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize(("frames", "pointers"), [(1, 1), (3, 4), (6, 15)])
+def test_equals_sam2_in_parts_by_onednn(
+    network: Samwise, frames: int, pointers: int, traced: bool, monkeypatch: pytest.MonkeyPatch
+):
+    if not onednn.HAS_ONEDNN:
+        pytest.skip("this PyTorch is built without oneDNN")
+    monkeypatch.setattr(onednn, "WORTH_IT", 1)
+    monkeypatch.setattr(memory_attention, "LARGEST_KEPT_BYTES", 25 * 4 * 64)  # some 25 queries of 64 keys at a time
+    inputs = torch.randn(2, 64, 8, 8), torch.randn(2, frames, 16, 8, 8), torch.randn(2, pointers, 64)
+    wanted, asked = read_as_sam2(network, *inputs), []
+    plain = memory_attention._read_one
+    monkeypatch.setattr(memory_attention, "_read_one", lambda *tensors: asked.append(tensors) or plain(*tensors))
+    with torch.inference_mode():
+        run = make_trace(lambda *tensors: (read(network, *tensors),), inputs) if traced else None
+        found = run(*inputs) if run else read(network, *inputs)
+    assert len(asked) == 2 * len(network.sam.memory_attention.layers)
+    assert torch.allclose(found[0] if traced and isinstance(found, tuple) else found, wanted, atol=1e-5)
 
 
 def test_rotation_is_sam2_s_without_complex_numbers():

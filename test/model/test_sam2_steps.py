@@ -1,8 +1,14 @@
 """Our way through SAM 2's parts gives what SAM 2's own way gives."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
 import torch
 
+from samwise_ros.model import host_memory
 from samwise_ros.model import sam2_steps as steps
+from samwise_ros.model.sam2_bridge import build_hiera
 from samwise_ros.model.samwise import Samwise
 
 
@@ -18,6 +24,27 @@ def test_stages_and_neck_equal_the_image_encoder(network: Samwise):
     assert torch.allclose(features.stride4, decoder.conv_s0(whole[0]), atol=1e-5)
     assert torch.allclose(features.stride8, decoder.conv_s1(whole[1]), atol=1e-5)
     assert torch.allclose(features.top, whole[2], atol=1e-5)
+
+
+def test_stages_in_strips_are_the_same(network: Samwise, monkeypatch: pytest.MonkeyPatch):
+    # Windows of 6 cells do not divide the maps, so that the last ones reach beyond.
+    config = replace(network.config.hiera, windows=(6, 4, 6, 2))
+    sam = SimpleNamespace(image_encoder=SimpleNamespace(trunk=build_hiera(config).eval()))
+    x, calls = torch.randn(1, 32, 24, config.embed_dim), []
+    sam.image_encoder.trunk.blocks[0].register_forward_hook(lambda *_: calls.append(1))
+
+    def run(kept_bytes: int) -> list[torch.Tensor]:
+        monkeypatch.setattr(host_memory, "LARGEST_KEPT_BYTES", kept_bytes)
+        maps = [x]
+        for stage in range(4):
+            maps.append(steps.run_stage(sam, stage, maps[-1]))
+        return maps
+
+    with torch.inference_mode():
+        whole, strips = run(1 << 25), run(1 << 15)
+    assert len(calls) > 4
+    for one, other in zip(whole, strips, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_decoder_equals_sam2_with_an_empty_point(network: Samwise):
