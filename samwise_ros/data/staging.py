@@ -6,7 +6,7 @@ A stage is a pure function of its seed; `Stage.film` shows any of its moments th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -143,12 +143,18 @@ class Stage:
         speed_m: the fastest things' way per frame.
         zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: half of the things are pairs of colour and kind, and all patterns variants, that no other stage has.
+        grip: a hand holds one of the things and goes where it goes.
     """
 
-    def __init__(self, seed: int, *, speed_m: float = 0.02, zoom: float = 1.0, held_out: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, speed_m: float = 0.02, zoom: float = 1.0, held_out: bool = False, grip: bool = False
+    ) -> None:
         self._seed, self._held_out = seed, held_out
         rng = np.random.default_rng([seed, 10, int(held_out)])
-        self.props = (*_choose_props(rng, speed_m, held_out), *_choose_arms(rng, speed_m))
+        things = _choose_props(rng, speed_m, held_out)
+        self.props = (*things, *_choose_arms(rng, speed_m))
+        if grip:
+            self.props += (_grip(self._rng(14, 0), things),)
         self._choose_camera(rng)
         self._come_closer(zoom)
         self._choose_room(rng)
@@ -371,7 +377,7 @@ def _choose_arms(rng: np.random.Generator, speed_m: float) -> list[Prop]:
     """An arm now and then, which reaches over the table from a side and goes back."""
     if rng.random() > 0.35:
         return []
-    skin = _linear(np.array(SKINS[int(rng.integers(len(SKINS)))]) * rng.uniform(0.92, 1.05, 3))
+    skin = _choose_skin(rng)
     from_angle = float(rng.choice([rng.uniform(-0.6, 0.6), math.pi + rng.uniform(-0.6, 0.6), rng.uniform(-2.2, -0.9)]))
     place = (0.75 * math.cos(from_angle), 0.75 * math.sin(from_angle))
     route = Route(
@@ -382,8 +388,29 @@ def _choose_arms(rng: np.random.Generator, speed_m: float) -> list[Prop]:
         float(rng.uniform(0, 10)),
         yaw=from_angle + math.pi,
     )
-    x, y, z = np.array(ARM_HALF_M) * rng.uniform(0.9, 1.15)
-    return [Prop(None, "arm", (float(x), float(y), float(z)), skin, skin, 0, 1.0, 0.05, route)]
+    return [_arm(np.array(ARM_HALF_M) * rng.uniform(0.9, 1.15), skin, route)]
+
+
+def _grip(rng: np.random.Generator, things: list[Prop]) -> Prop:
+    """An arm whose fingers lie on one of the things."""
+    held = things[int(rng.integers(len(things)))]
+    half = np.array(ARM_HALF_M) * rng.uniform(0.8, 1.25)
+    from_angle = float(rng.uniform(-math.pi, math.pi))
+    # The fingers end at .95 of the arm's half length, and reach over none to nearly all of the thing.
+    away = 0.95 * half[0] + float(rng.uniform(-0.8, 0.9)) * max(held.half_m[:2])
+    x, y = held.route.place
+    place = (x + away * math.cos(from_angle), y + away * math.sin(from_angle))
+    route = replace(held.route, place=place, yaw=from_angle + math.pi, spin=0.0, rolls=False)
+    return _arm(half, _choose_skin(rng), route)
+
+
+def _arm(half_m: Floats, skin: Floats, route: Route) -> Prop:
+    x, y, z = map(float, half_m)
+    return Prop(None, "arm", (x, y, z), skin, skin, 0, 1.0, 0.05, route)
+
+
+def _choose_skin(rng: np.random.Generator) -> Floats:
+    return _linear(np.array(SKINS[int(rng.integers(len(SKINS)))]) * rng.uniform(0.92, 1.05, 3))
 
 
 def _skin(

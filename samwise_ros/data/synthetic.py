@@ -81,6 +81,7 @@ class World:
         speed_m: way of the fastest things per frame, above 0, at most 0.1.
         zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: show held-out combinations.
+        grip: a hand holds one of the things and goes where it goes.
         device: where to film.
 
     Raises:
@@ -96,12 +97,13 @@ class World:
         speed_m: float = SPEED_M,
         zoom: float = 1.0,
         held_out: bool = False,
+        grip: bool = False,
         device: torch.device = CPU,
     ) -> None:
         _check_arguments(seed, height, width, speed_m)
         self._seed, self._height, self._width, self._device = seed, height, width, device
         self._held_out = held_out
-        self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out)
+        self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out, grip=grip)
 
     @property
     def objects(self) -> tuple[SceneObject, ...]:

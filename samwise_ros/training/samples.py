@@ -5,6 +5,7 @@ Several moments of each world are filmed at once, which is faster; a shuffle buf
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,7 @@ from samwise_ros.data.tracks import MOTIONS, SceneObject
 from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
 from samwise_ros.data.wording import reword
 from samwise_ros.engine.preprocess import MEAN, fitted_size, whole_steps
-from samwise_ros.training.vary import swap_sides, vary
+from samwise_ros.training.vary import retone, squash, swap_sides, vary
 
 SURFACES = ("", *MATERIALS)
 """Materials that have a word; the first stands for all that have none."""
@@ -41,6 +42,13 @@ SPEEDS_M = (0.008, 0.03)
 
 STRIDES = (1, 3)
 """Least and most frames of a world from one frame of a clip to the next: fast and slow cameras."""
+
+GRIPPED, SQUASHED, RETONED = 0.35, 0.5, 0.5
+"""Shares of the worlds in which a hand holds a thing, of those whose pictures have another shape than the camera's, and
+of the clips whose light is changed: what real footage has and the worlds that are tested on have not."""
+
+SQUASHES = (0.7, 1.43)
+"""Range of a picture's width over what the camera's shape would have made it."""
 
 FRAMES_AT_ONCE = 10
 """Frames that are filmed of each world."""
@@ -154,6 +162,7 @@ class SyntheticSamples(IterableDataset[Sample]):
             return clip_to_sample(vary(pad_clip(clip, self._side_px), rng), [])
         height_px, width_px = clip.instances.shape[1:]
         clip = mirror(clip) if rng.random() < 0.5 else clip
+        clip = replace(clip, rgb=retone(clip.rgb, rng)) if rng.random() < RETONED else clip
         said = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
         if self._reworded:
             said = [self._reword(expression, rng) for expression in said]
@@ -169,22 +178,25 @@ class SyntheticSamples(IterableDataset[Sample]):
         formats = list(ASPECTS)
         width, height = formats[int(rng.choice(len(formats), p=list(ASPECTS.values())))]
         height_px, width_px = fitted_size(height, width, self._side_px)
+        # Videos are often shown in another shape than they were taken in.
+        squashed = math.exp(rng.uniform(*np.log(SQUASHES))) if rng.random() < SQUASHED else 1.0
         world = World(
             seed,
             height=height_px,
-            width=width_px,
+            width=round(squashed * width_px),
             speed_m=float(rng.uniform(*SPEEDS_M)),
             zoom=float(rng.uniform(1, self._zoom)),
+            grip=rng.random() < GRIPPED,
         )
         if not self._expressions and self._frames == 1:
             for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
-                yield clip
+                yield squash(clip, height_px, width_px)
             return
         stride = int(rng.integers(STRIDES[0], STRIDES[1] + 1))
         starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
         for clip in world.clips(starts, self._frames, stride):
             if sum(self._weights.get(said.kind, 0) > 0 for said in clip.expressions) >= self._expressions:
-                yield clip
+                yield squash(clip, height_px, width_px)
 
     def _choose_start(self, world: World, stride: int, rng: np.random.Generator) -> int:
         """Any frame, or one from which an event falls into the clip."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,6 +18,9 @@ SCALES, ASPECTS, TURNS_RAD, SHIFTS = (0.75, 1.3), (0.88, 1.13), (-0.2, 0.2), (-0
 
 GAINS, OFFSETS = (0.85, 1.15), (-9.0, 9.0)
 """Factor on the light's distance from the middle, and grey levels added."""
+
+CASTS, GAMMAS, SATURATIONS = 0.06, (0.78, 1.28), (0.75, 1.4)
+"""What cameras do to colours: a factor for each of R, G, B, by its spread; a power; and how far from grey."""
 
 
 def vary(clip: Clip, rng: np.random.Generator) -> Clip:
@@ -55,6 +59,34 @@ def vary(clip: Clip, rng: np.random.Generator) -> Clip:
     normals = normals.round().clip(-NORMAL_UNIT, NORMAL_UNIT)
     motions = clip.motions if across > 0 else tuple(map(swap_sides, clip.motions))
     return Clip(pictures, instances, clip.objects, (), normals.astype(np.int8), motions)
+
+
+def retone(rgb: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Change white balance, contrast and saturation of (..., 3) sRGB as cameras differ in them; names stay true."""
+    levels = np.linspace(0, 1, 256)[:, None] * np.exp(rng.normal(0, CASTS, 3))
+    curve = (255 * levels.clip(0, 1) ** rng.uniform(*GAMMAS)).astype(np.float32)
+    toned = np.stack([curve[:, channel][rgb[..., channel]] for channel in range(3)], -1)
+    grey = toned @ np.array([0.299, 0.587, 0.114], np.float32)
+    toned = grey[..., None] + rng.uniform(*SATURATIONS) * (toned - grey[..., None])
+    return np.asarray(toned.round().clip(0, 255), np.uint8)
+
+
+def squash(clip: Clip, height_px: int, width_px: int) -> Clip:
+    """Bring a clip with normals to another size, whose sides may be of another ratio.
+
+    What is said stays true; normals stay what they were in the room.
+    """
+    assert clip.normals is not None
+    size = (width_px, height_px)
+    rgb = np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in clip.rgb])
+    instances = np.stack([cv2.resize(owners, size, interpolation=cv2.INTER_NEAREST) for owners in clip.instances])
+    normals = np.stack([cv2.resize(normal, size, interpolation=cv2.INTER_NEAREST) for normal in clip.normals])
+    return replace(
+        clip,
+        rgb=np.asarray(rgb, np.uint8),
+        instances=np.asarray(instances, np.uint8),
+        normals=np.asarray(normals, np.int8),
+    )
 
 
 def swap_sides(text: str) -> str:

@@ -43,6 +43,24 @@ def test_pictures_show_the_objects_and_arms_come_last():
     assert any(prop.thing is None for seed in range(12) for prop in Stage(seed).props)
 
 
+def test_a_hand_goes_where_the_thing_goes_that_it_holds():
+    for seed in range(20):
+        free, stage = Stage(seed), Stage(seed, grip=True)
+        *others, hand = stage.props
+        assert [prop.route for prop in others] == [prop.route for prop in free.props]
+        assert hand.kind == "arm"
+        assert hand.thing is None
+        # The hand's end is .95 half lengths from its middle, against the way it came from.
+        yaw = hand.route.yaw
+        end = hand.route.at(MOMENTS) + 0.95 * hand.half_m[0] * np.array([math.cos(yaw), math.sin(yaw), 0])
+        things = [prop for prop in others if prop.thing is not None]
+        reached = [
+            np.linalg.norm((end - prop.route.at(MOMENTS))[:, :2], axis=1).max() < max(prop.half_m[:2])
+            for prop in things
+        ]
+        assert any(reached), "the fingers lie on a thing, wherever it goes"
+
+
 def test_things_often_share_kind_or_colour():
     stages = [Stage(seed).objects for seed in range(40)]
     assert np.mean([len({thing.kind for thing in things}) < len(things) for things in stages]) > 0.6

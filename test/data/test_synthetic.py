@@ -77,7 +77,7 @@ def test_colours_look_as_they_are_called():
         rgb, instances = world.frame(0)
         for thing in world.objects:
             core = cv2.erode((instances == thing.index).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-            (low, high), (saturation, _), _ = COLOUR_HSV[thing.colour]
+            (low, high), (_, saturation), _ = COLOUR_HSV[thing.colour]
             if core.sum() < 60 or thing.material != "plain":
                 continue
             hue, seen_saturation, value = colorsys.rgb_to_hsv(*np.median(rgb[core], axis=0) / 255)
@@ -90,7 +90,7 @@ def test_colours_look_as_they_are_called():
                 off.setdefault(thing.colour, []).append(seen_saturation)
     assert set(off) == set(COLOURS)
     for colour, errors in off.items():
-        assert np.median(errors) < (8 if COLOUR_HSV[colour][1][0] >= 0.3 else 0.35), (colour, errors)
+        assert np.median(errors) < (8 if COLOUR_HSV[colour][1][1] >= 0.3 else 0.35), (colour, errors)
 
 
 def test_events_are_starts_and_arrivals():

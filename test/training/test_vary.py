@@ -10,7 +10,7 @@ from samwise_ros.data.synthetic import NORMAL_UNIT, Clip, World
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.training import vary as module
 from samwise_ros.training.samples import pad_clip
-from samwise_ros.training.vary import swap_sides, vary
+from samwise_ros.training.vary import retone, squash, swap_sides, vary
 
 PARTS = ("rgb", "instances", "normals")
 
@@ -121,3 +121,60 @@ def test_beside_the_picture_there_is_nothing(clip: Clip, monkeypatch: pytest.Mon
 def test_sides_are_swapped_in_words_that_begin_with_them(text: str, swapped: str):
     assert swap_sides(text) == swapped
     assert swap_sides(swapped) == text
+
+
+def test_a_squashed_clip_shows_the_same_in_another_shape():
+    clip = World(5, height=96, width=128).clip(20, 3)
+    wide = squash(clip, 64, 128)
+    assert wide.rgb.shape == wide.normals.shape == (3, 64, 128, 3)
+    assert wide.rgb.dtype == wide.instances.dtype == np.uint8
+    assert wide.normals.dtype == np.int8
+    assert wide.expressions == clip.expressions
+    for index in np.unique(clip.instances):
+        share, ours = (np.mean(one.instances == index) for one in (clip, wide))
+        assert ours == pytest.approx(share, abs=0.01)
+    assert np.array_equal(wide.instances > 0, wide.normals.any(-1)), "normals stay on their things"
+
+
+def test_squashed_to_its_own_size_a_clip_is_the_same():
+    clip = World(5, height=48, width=64).clip(0, 2)
+    same = squash(clip, 48, 64)
+    for name in PARTS:
+        assert np.array_equal(getattr(same, name), getattr(clip, name))
+
+
+def fix_tones(monkeypatch: pytest.MonkeyPatch, cast: float = 0.0, gamma: float = 1.0, saturation: float = 1.0) -> None:
+    monkeypatch.setattr(module, "CASTS", cast)
+    monkeypatch.setattr(module, "GAMMAS", (gamma, gamma))
+    monkeypatch.setattr(module, "SATURATIONS", (saturation, saturation))
+
+
+def test_tones_that_change_nothing(clip: Clip, monkeypatch: pytest.MonkeyPatch):
+    fix_tones(monkeypatch)
+    assert np.array_equal(retone(clip.rgb, np.random.default_rng(0)), clip.rgb)
+
+
+def test_each_tone_does_what_it_says(monkeypatch: pytest.MonkeyPatch):
+    rgb = np.array([[200, 100, 50], [128, 128, 128], [0, 0, 0]], np.uint8)
+    rng = np.random.default_rng(0)
+    fix_tones(monkeypatch, saturation=0.0)
+    assert (np.ptp(retone(rgb, rng), axis=1) == 0).all(), "without saturation all is grey"
+    fix_tones(monkeypatch, saturation=1.3)
+    strong = retone(rgb, rng).astype(int)
+    assert strong[0, 0] > 200
+    assert strong[0, 2] < 50
+    assert np.array_equal(strong[1:], rgb[1:]), "grey stays grey"
+    fix_tones(monkeypatch, gamma=0.8)
+    assert (retone(rgb, rng)[:2] > rgb[:2]).all()
+    fix_tones(monkeypatch, cast=0.06)
+    tinted = retone(rgb, rng).astype(int)
+    assert np.ptp(tinted[1]) > 3
+    assert not tinted[2].any()
+
+
+def test_tones_differ_and_repeat(clip: Clip):
+    one, again, other = (retone(clip.rgb, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert one.shape == clip.rgb.shape
+    assert one.dtype == np.uint8

@@ -1,0 +1,174 @@
+"""Measure `compact` on real footage of coloured things and write the part of docs/results.md that tells.
+
+    python tools/footage.py FOLDER                      # half a minute on two CPU cores
+    python tools/footage.py FOLDER --weights FILE       # prints only: other weights than those that ship
+
+FOLDER holds the videos of `CLIPS`, which belong to others and are not in the project: download each from its source,
+github.com/<source>, and give it the name that it has here. Nobody has drawn masks for them. But in each the described
+thing is the only larger one of its hue, so that a threshold of colour says where it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from results import write_part
+
+from samwise_ros.data.video import VideoFile
+from samwise_ros.engine.tracker import Tracker
+from samwise_ros.evaluation.jf import object_to_mask, region_similarity
+from samwise_ros.model.build import build_segmenter
+from samwise_ros.types import Frame
+
+FRAMES = 24
+"""Of each clip, up to every fourth frame of the video; of long videos after their first sixth."""
+
+MIN_SHARE = 1e-3
+"""Where the thing covers less of the picture than this, as it enters or leaves, the frame does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hue:
+    """What pixels of a thing look like.
+
+    Attributes:
+        degrees: lowest and highest hue; below 0 for those of red.
+        saturation: least, 0..1.
+        value: least and greatest, 0..1.
+    """
+
+    degrees: tuple[float, float]
+    saturation: float
+    value: tuple[float, float] = (0.25, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One video.
+
+    Attributes:
+        name: of the file in FOLDER.
+        source: repository and path on GitHub.
+        things: expressions, and what the things look like.
+        absent: expressions that are true of nothing in it.
+    """
+
+    name: str
+    source: str
+    things: dict[str, Hue]
+    absent: tuple[str, ...]
+
+
+CLIPS = (
+    Clip(
+        "cloth.mp4",
+        "chethan749/object_tracking, data/ball.mp4",
+        {"the green ball": Hue((115, 155), 0.35)},
+        ("the red ball",),
+    ),
+    Clip(
+        "bounce.mp4",
+        "IzhanAlam/Object-Tracking-With-Kalman-Filter, ball.mp4",
+        {"the orange ball": Hue((14, 38), 0.5, (0.5, 1.0))},
+        ("the green ball",),
+    ),
+    Clip(
+        "tiles.mp4",
+        "nihal-2001/ball-detection, ball.mp4",
+        {"the pink ball": Hue((-45, -15), 0.5, (0.4, 1.0)), "the orange ball": Hue((2, 30), 0.5, (0.5, 1.0))},
+        ("the blue ball",),
+    ),
+    Clip(
+        "blocks.mp4",
+        "shailjadav/train_yolo_with_sam2, blocks.mp4",
+        {
+            "the green block": Hue((145, 172), 0.55, (0.25, 0.8)),
+            "the blue block": Hue((210, 236), 0.6),
+            "the orange block": Hue((14.1, 34), 0.75, (0.6, 1.0)),
+            "the red block": Hue((0, 13.9), 0.72, (0.6, 1.0)),
+        },
+        ("the yellow block", "the purple block"),
+    ),
+    Clip(
+        "wall.mp4",
+        "trflorian/ball-tracking-live-plot, media/ball2.mp4",
+        {"the green ball": Hue((70, 130), 0.2, (0.18, 1.0))},
+        ("the red ball",),
+    ),
+    Clip(
+        "pale.mp4",
+        "trflorian/ball-tracking-live-plot, media/ball4.mp4",
+        {"the green ball": Hue((64, 170), 0.12, (0.15, 0.9))},
+        ("the blue ball",),
+    ),
+    Clip(
+        "pendulum.mp4",
+        "necrosskull/opencv_pendulum, ball.mp4",
+        {"the red ball": Hue((0, 22), 0.4, (0.3, 1.0))},
+        ("the green ball",),
+    ),
+)
+
+
+def main() -> None:
+    """Measure, print, and write where the weights are those that ship."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the videos are")
+    parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
+    options = parser.parse_args()
+    segmenter = build_segmenter("compact", weights=options.weights, device="auto")
+    rows, means, false = ["| clip | source | expression | J | frames |", "|---|---|---|---|---|"], [], []
+    for clip in CLIPS:
+        frames = read_frames(options.folder / clip.name)
+        texts = (*clip.things, *clip.absent)
+        tracker = Tracker(segmenter, max_targets=len(texts))
+        targets = [tracker.add(text) for text in texts]
+        found: dict[str, list[npt.NDArray[np.bool_]]] = {text: [] for text in texts}
+        for result in tracker.run(map(Frame, frames)):
+            masks = {thing.target: object_to_mask(thing, *frames[0].shape[:2]) for thing in result.objects}
+            for target in targets:
+                found[target.text].append(masks[target])
+        for text, hue in clip.things.items():
+            pairs = [(mask, find_hue(frame, hue)) for mask, frame in zip(found[text], frames, strict=True)]
+            scores = [region_similarity(*pair) for pair in pairs if pair[1].mean() >= MIN_SHARE]
+            means.append(float(np.mean(scores)))
+            rows.append(f"| {clip.name} | {clip.source} | {text} | {means[-1]:.2f} | {len(scores)} |")
+        false += [mask.any() for text in clip.absent for mask in found[text]]
+    rows.append(f"| | | **all** | **{np.mean(means):.2f}** | |")
+    answered = f"Of {len(false)} frames in which something is asked for that is not there, {sum(false)} have a mask."
+    text = "\n".join(rows) + f"\n\n{answered}\n"
+    print(text)
+    if options.weights is None:
+        write_part("tools/footage.py", text)
+
+
+def read_frames(path: Path) -> list[npt.NDArray[np.uint8]]:
+    """The frames of a clip, (H, W, 3) RGB."""
+    everything = [frame.rgb for _, frame in VideoFile(path)]
+    first = len(everything) // 6 if len(everything) > 300 else 0
+    stride = max(1, min(4, len(everything) // FRAMES))
+    return everything[first::stride][:FRAMES]
+
+
+def find_hue(rgb: npt.NDArray[np.uint8], hue: Hue) -> npt.NDArray[np.bool_]:
+    """The largest part of a picture (H, W, 3) that looks like this, without holes: (H, W)."""
+    hsv = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 1.2).astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+    low, high = hue.degrees
+    fits = ((hsv[..., 0] - low) % 360 <= high - low) & (hsv[..., 1] >= hue.saturation)
+    fits &= (hsv[..., 2] >= hue.value[0]) & (hsv[..., 2] <= hue.value[1])
+    opened = cv2.morphologyEx(fits.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(closed.shape, np.uint8)
+    if outlines:
+        cv2.drawContours(filled, [max(outlines, key=cv2.contourArea)], -1, 1, -1)
+    return filled > 0
+
+
+if __name__ == "__main__":
+    main()
