@@ -20,10 +20,9 @@ import numpy.typing as npt
 from results import write_part
 
 from samwise_ros.data.video import VideoFile
-from samwise_ros.engine.tracker import Tracker
-from samwise_ros.evaluation.jf import object_to_mask, region_similarity
+from samwise_ros.evaluation.jf import region_similarity
+from samwise_ros.evaluation.synthetic import track_texts
 from samwise_ros.model.build import build_segmenter
-from samwise_ros.types import Frame
 
 FRAMES = 24
 """Of each clip, up to every fourth frame of the video; of long videos after their first sixth."""
@@ -37,7 +36,7 @@ class Hue:
     """What pixels of a thing look like.
 
     Attributes:
-        degrees: lowest and highest hue; below 0 for those of red.
+        degrees: lowest and highest hue; the lowest may be below 0.
         saturation: least, 0..1.
         value: least and greatest, 0..1.
     """
@@ -125,34 +124,27 @@ def main() -> None:
     rows, means, false = ["| clip | source | expression | J | frames |", "|---|---|---|---|---|"], [], []
     for clip in CLIPS:
         frames = read_frames(options.folder / clip.name)
-        texts = (*clip.things, *clip.absent)
-        tracker = Tracker(segmenter, max_targets=len(texts))
-        targets = [tracker.add(text) for text in texts]
-        found: dict[str, list[npt.NDArray[np.bool_]]] = {text: [] for text in texts}
-        for result in tracker.run(map(Frame, frames)):
-            masks = {thing.target: object_to_mask(thing, *frames[0].shape[:2]) for thing in result.objects}
-            for target in targets:
-                found[target.text].append(masks[target])
-        for text, hue in clip.things.items():
-            pairs = [(mask, find_hue(frame, hue)) for mask, frame in zip(found[text], frames, strict=True)]
+        masks, _ = track_texts(segmenter, frames, (*clip.things, *clip.absent))
+        for (text, hue), found in zip(clip.things.items(), masks, strict=False):
+            pairs = [(mask, find_hue(frame, hue)) for mask, frame in zip(found, frames, strict=True)]
             scores = [region_similarity(*pair) for pair in pairs if pair[1].mean() >= MIN_SHARE]
             means.append(float(np.mean(scores)))
             rows.append(f"| {clip.name} | {clip.source} | {text} | {means[-1]:.2f} | {len(scores)} |")
-        false += [mask.any() for text in clip.absent for mask in found[text]]
+        false += masks[len(clip.things) :].any((2, 3)).ravel().tolist()
     rows.append(f"| | | **all** | **{np.mean(means):.2f}** | |")
     answered = f"Of {len(false)} frames in which something is asked for that is not there, {sum(false)} have a mask."
-    text = "\n".join(rows) + f"\n\n{answered}\n"
+    text = "\n".join(rows) + f"\n\n{answered}"
     print(text)
     if options.weights is None:
         write_part("tools/footage.py", text)
 
 
-def read_frames(path: Path) -> list[npt.NDArray[np.uint8]]:
-    """The frames of a clip, (H, W, 3) RGB."""
+def read_frames(path: Path) -> npt.NDArray[np.uint8]:
+    """The frames of a clip, (T, H, W, 3) RGB."""
     everything = [frame.rgb for _, frame in VideoFile(path)]
     first = len(everything) // 6 if len(everything) > 300 else 0
     stride = max(1, min(4, len(everything) // FRAMES))
-    return everything[first::stride][:FRAMES]
+    return np.stack(everything[first::stride][:FRAMES])
 
 
 def find_hue(rgb: npt.NDArray[np.uint8], hue: Hue) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from samwise_ros.data.synthetic import Clip
 from samwise_ros.data.vocabulary import EXPRESSION_KINDS
 from samwise_ros.engine.sheet import Picture, draw_row, outline, shade, shrink
-from samwise_ros.evaluation.synthetic import ClipScores, Judged, film_test_clip, track_expressions
+from samwise_ros.evaluation.synthetic import ClipScores, Judged, film_test_clip, track_texts
 from samwise_ros.model.segmenter import Segmenter
 
 FOUND, WANTED = (255, 195, 59), (0, 255, 255)
@@ -53,7 +53,7 @@ def draw_extremes(
         strips = []
         for _, seed, judged in (ranked[len(ranked) // 2], ranked[0]):
             clip = film_test_clip(seed, split, frames=frames, height_px=height_px, width_px=width_px)
-            masks, _ = track_expressions(segmenter, clip, [judged.expression])
+            masks, _ = track_texts(segmenter, clip.rgb, [judged.expression.text])
             strips.append(_draw_strip(clip, judged, masks[0], seed))
         rows.append(np.concatenate(strips, 1))
     return np.concatenate(rows)

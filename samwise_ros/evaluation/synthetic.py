@@ -94,7 +94,7 @@ def evaluate_clips(
             raise DatasetError(f"seed {seed} belongs to the training set, expected one below {FIRST_TRAINING_SEED}")
         clip = film_test_clip(seed, split, frames=frames, height_px=height_px, width_px=width_px)
         asked = one_per_kind(clip.expressions)
-        masks, tracking_s = track_expressions(segmenter, clip, asked)
+        masks, tracking_s = track_texts(segmenter, clip.rgb, [expression.text for expression in asked])
         judged = tuple(_judge(clip, *pair) for pair in zip(asked, masks, strict=True))
         yield ClipScores(seed, judged, frames, tracking_s)
 
@@ -117,29 +117,29 @@ def one_per_kind(expressions: Iterable[Expression]) -> list[Expression]:
     return [chosen[kind] for kind in EXPRESSION_KINDS if kind in chosen]
 
 
-def track_expressions(
-    segmenter: Segmenter[Any, Any, Any], clip: Clip, expressions: Sequence[Expression]
+def track_texts(
+    segmenter: Segmenter[Any, Any, Any], rgb: npt.NDArray[np.uint8], texts: Sequence[str]
 ) -> tuple[npt.NDArray[np.bool_], float]:
-    """Follow some expressions through a clip, all at once.
+    """Follow some things through a clip, all at once.
 
     Args:
         segmenter: the model.
-        clip: the video.
-        expressions: N of them.
+        rgb: (T, H, W, 3), the video.
+        texts: N referring expressions.
 
     Returns:
         Masks (N, T, H, W), and the seconds that the frames took.
     """
-    tracker = Tracker(segmenter, max_targets=max(1, len(expressions)))
-    targets = [tracker.add(expression.text) for expression in expressions]
-    masks = np.zeros((len(expressions), *clip.instances.shape), np.bool_)
+    tracker = Tracker(segmenter, max_targets=max(1, len(texts)))
+    targets = [tracker.add(text) for text in texts]
+    masks = np.zeros((len(texts), *rgb.shape[:3]), np.bool_)
     start = time.perf_counter()
-    results = list(tracker.run(map(Frame, clip.rgb)))
+    results = list(tracker.run(map(Frame, rgb)))
     tracking_s = time.perf_counter() - start
     for index, result in enumerate(results):
         found = {thing.target: thing for thing in result.objects}
         for row, target in enumerate(targets):
-            masks[row, index] = object_to_mask(found[target], *clip.rgb.shape[1:3])
+            masks[row, index] = object_to_mask(found[target], *rgb.shape[1:3])
     return masks, tracking_s
 
 

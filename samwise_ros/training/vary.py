@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,15 +78,15 @@ def squash(clip: Clip, height_px: int, width_px: int) -> Clip:
     What is said stays true; normals stay what they were in the room.
     """
     assert clip.normals is not None
-    size = (width_px, height_px)
-    rgb = np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in clip.rgb])
-    instances = np.stack([cv2.resize(owners, size, interpolation=cv2.INTER_NEAREST) for owners in clip.instances])
-    normals = np.stack([cv2.resize(normal, size, interpolation=cv2.INTER_NEAREST) for normal in clip.normals])
+
+    def resize(pictures: npt.NDArray[Any], how: int) -> npt.NDArray[Any]:
+        return np.stack([cv2.resize(picture, (width_px, height_px), interpolation=how) for picture in pictures])
+
     return replace(
         clip,
-        rgb=np.asarray(rgb, np.uint8),
-        instances=np.asarray(instances, np.uint8),
-        normals=np.asarray(normals, np.int8),
+        rgb=resize(clip.rgb, cv2.INTER_AREA),
+        instances=resize(clip.instances, cv2.INTER_NEAREST),
+        normals=resize(clip.normals, cv2.INTER_NEAREST),
     )
 
 

@@ -224,6 +224,31 @@ def test_a_described_clip_is_shown_several_times_with_other_words(monkeypatch):
     assert len({(sample.rgb.tobytes(), sample.texts) for sample in shown}) > 0.9 * len(shown)
 
 
+@pytest.mark.parametrize("expressions", [0, 2])
+def test_worlds_are_squashed_and_things_held(expressions: int, monkeypatch: pytest.MonkeyPatch):
+    made, init = [], World.__init__
+    monkeypatch.setattr(World, "__init__", lambda world, seed, **how: made.append(how) or init(world, seed, **how))
+    for name in ("BUFFER_FRAMES", "SHOWINGS", "DESCRIBED_SHOWINGS", "FRAMES_AT_ONCE", "NAMED_FRAMES_AT_ONCE"):
+        monkeypatch.setattr(module, name, 1)
+    monkeypatch.setattr(module, "ASPECTS", {(4, 3): 1.0})
+    samples = first_samples(30, frames=1, expressions=expressions)
+    assert all(sample.rgb.shape == (1, 64, 64, 3) for sample in samples)
+    if expressions:
+        assert {sample.size_px for sample in samples} == {(48, 64)}, "whatever was filmed"
+    widths = {how["width"] for how in made}
+    assert {how["grip"] for how in made} == {False, True}
+    assert min(widths) < 64 < max(widths)
+    assert 64 in widths
+
+
+def test_the_light_of_some_samples_is_changed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "RETONED", 0.0)
+    plain = first_samples(12)
+    monkeypatch.setattr(module, "RETONED", 1.0)
+    monkeypatch.setattr(module, "retone", lambda rgb, rng: 255 - rgb)
+    assert np.array_equal(first_samples(1)[0].rgb[:, :48, :48], 255 - plain[0].rgb[:, :48, :48])
+
+
 def test_clips_without_expressions_tell_motions():
     clips = first_samples(12, frames=5, expressions=0)
     assert all(sample.texts == () and sample.masks.shape == (0, 5, 64, 64) for sample in clips)
