@@ -1,6 +1,6 @@
 """Measure `compact` on real footage of coloured things and write the part of docs/results.md that tells.
 
-    python tools/footage.py FOLDER                      # half a minute on two CPU cores
+    python tools/footage.py FOLDER                      # two minutes on two CPU cores
     python tools/footage.py FOLDER --weights FILE       # prints only: other weights than those that ship
 
 FOLDER holds the videos of `CLIPS`, which belong to others and are not in the project: download each from its source,
@@ -63,6 +63,10 @@ class Clip:
     absent: tuple[str, ...]
 
 
+RED, BLUE = Hue((-20, 16), 0.47, (0.24, 1.0)), Hue((184, 224), 0.5, (0.16, 1.0))
+
+OPENVLA = "openvla/openvla.github.io, static/videos"
+
 CLIPS = (
     Clip(
         "cloth.mp4",
@@ -110,6 +114,72 @@ CLIPS = (
         "necrosskull/opencv_pendulum, ball.mp4",
         {"the red ball": Hue((0, 22), 0.4, (0.3, 1.0))},
         ("the green ball",),
+    ),
+    Clip(
+        "mug.mp4",
+        "facebookresearch/sam2, demo/data/gallery/04_coffee.mp4",
+        {"the blue mug": Hue((196, 230), 0.59, (0.23, 1.0))},
+        ("the red mug", "the green cup"),
+    ),
+    Clip(
+        "red_cup.mp4",
+        f"{OPENVLA}/qualitative_results/good_lang_cond/openvla--put_pink_cup_on_plate.mp4",
+        {"the red cup": RED, "the blue cup": BLUE},
+        ("the green cup", "the yellow cup"),
+    ),
+    Clip(
+        "blue_cup.mp4",
+        f"{OPENVLA}/qualitative_results/good_lang_cond/openvla--put_blue_cup_on_plate.mp4",
+        {"the red cup": RED},
+        ("the green cup",),
+    ),
+    Clip(
+        "again.mp4",
+        f"{OPENVLA}/qualitative_results/reattempt/openvla--put_blue_cup_on_plate--reattempt.mp4",
+        {"the red cup": RED, "the blue cup": BLUE},
+        ("the green cup",),
+    ),
+    Clip(
+        "stack.mp4",
+        f"{OPENVLA}/carousel/bridge_stack.mp4",
+        {"the red cup": Hue((-20, 16), 0.39, (0.24, 1.0)), "the blue cup": Hue((184, 224), 0.47, (0.16, 1.0))},
+        ("the green cup",),
+    ),
+    Clip(
+        "corn.mp4",
+        f"{OPENVLA}/qualitative_results/correct_target/openvla--put_corn_on_plate--clutter.mp4",
+        {"the red block": Hue((-16, 12), 0.67, (0.1, 0.9))},
+        ("the green block",),
+    ),
+    Clip(
+        "knock.mp4",
+        f"{OPENVLA}/carousel/franka_knock.mp4",
+        {"the red cup": Hue((-24, 16), 0.47, (0.31, 1.0)), "the yellow toy": Hue((44, 72), 0.35, (0.43, 1.0))},
+        ("the blue cup",),
+    ),
+    Clip(
+        "bowl.mp4",
+        f"{OPENVLA}/comparisons_with_baselines/franka_tabletop/openvla--put_carrot.mp4",
+        {"the red bowl": Hue((-30, 8), 0.55, (0.24, 1.0)), "the orange carrot": Hue((8, 32), 0.66, (0.43, 1.0))},
+        ("the blue bowl",),
+    ),
+    Clip(
+        "board.mp4",
+        "octo-models/octo-models.github.io, static/videos/out_fmb.mp4",
+        {"the red block": Hue((-20, 12), 0.59, (0.31, 1.0)), "the blue box": Hue((210, 250), 0.55, (0.16, 1.0))},
+        ("the green block",),
+    ),
+    Clip(
+        "cube.mp4",
+        "octo-models/octo-models.github.io, static/videos/out_rpt.mp4",
+        {"the yellow cube": Hue((44, 84), 0.43, (0.31, 1.0))},
+        ("the red cube",),
+    ),
+    Clip(
+        "apple.mp4",
+        "facebookresearch/co-tracker, assets/apple.mp4",
+        {"the red apple": Hue((-40, 16), 0.43, (0.12, 1.0))},
+        ("the green apple",),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Colours as people name them. Called by `data.staging`."""
+"""Colours as people name them. Called by `data.props`."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Noun:
     def fits(self, thing: SceneObject) -> bool:
         """Whether people might call the thing so."""
         return (
-            (not self.kind or is_called(self.kind, thing.kind))
+            (not self.kind or thing.odd or is_called(self.kind, thing.kind))
             and self.colour in ("", thing.colour)
             and self.material in ("", thing.material)
             and self.size in ("", thing.size)

@@ -95,6 +95,70 @@ def arm(p: Vector, half: Vector) -> Tensor:
     return 0.8 * distance * half[0]
 
 
+def tumbler(p: Vector, half: Vector) -> Tensor:
+    """A hollow cylinder that widens upwards, without a handle."""
+    rho, z = torch.hypot(p[0], p[1]), p[2]
+    return _hollow(rho, z, half[0] * (0.84 + 0.16 * z / half[2]), half[2], 0.9)
+
+
+def goblet(p: Vector, half: Vector) -> Tensor:
+    """A hollow cylinder with a waist."""
+    rho, z = torch.hypot(p[0], p[1]), p[2]
+    return _hollow(rho, z, half[0] * (0.72 + 0.28 * (z / half[2]).clamp(-1, 1) ** 2), half[2], 0.7)
+
+
+def hourglass(p: Vector, half: Vector) -> Tensor:
+    """A solid body with a narrow waist."""
+    rho, level = torch.hypot(p[0], p[1]), (p[2] / half[2]).clamp(-1, 1)
+    return torch.maximum(0.7 * (rho - half[0] * (0.45 + 0.55 * level * level)), p[2].abs() - half[2])
+
+
+def pear(p: Vector, half: Vector) -> Tensor:
+    """A ball that goes over into a smaller one above it."""
+    rho, radius = torch.hypot(p[0], p[1]), torch.minimum(half[0], 0.62 * half[2])
+    lower = torch.hypot(rho, p[2] + half[2] - radius) - radius
+    upper = torch.hypot(rho, p[2] - half[2] + 0.5 * radius) - 0.5 * radius
+    gap = (radius - (lower - upper).abs()).clamp(min=0)
+    return torch.minimum(lower, upper) - gap * gap / (4 * radius)
+
+
+def sausage(p: Vector, half: Vector) -> Tensor:
+    """A lying cylinder with round ends; half[2] is its radius."""
+    along = (p[0].abs() - (half[0] - half[2]).clamp(min=0)).clamp(min=0)
+    return length(along, p[1], p[2]) - torch.minimum(half[2], half[0])
+
+
+def pyramid(p: Vector, half: Vector) -> Tensor:
+    """A pyramid of four sides, its tip at half[2]."""
+    slant = torch.hypot(half[0], 2 * half[2])
+    side = (torch.maximum(p[0].abs(), p[1].abs()) * 2 * half[2] + (p[2] - half[2]) * half[0]) / slant
+    return torch.maximum(side, -half[2] - p[2])
+
+
+def cross(p: Vector, half: Vector) -> Tensor:
+    """Two bars that cross."""
+    x, y, z = half
+    return torch.minimum(_cuboid(p, (x, 0.35 * y, z), 0.1), _cuboid(p, (0.35 * x, y, z), 0.1))
+
+
+def star(p: Vector, half: Vector) -> Tensor:
+    """A prism with eight points."""
+    side, turned = 0.7 * half[0], (0.7071 * (p[0] + p[1]), 0.7071 * (p[0] - p[1]), p[2])
+    cuboid = (side, side, half[2])
+    return torch.minimum(_cuboid(p, cuboid, 0.05), _cuboid(turned, cuboid, 0.05))
+
+
+def animal(p: Vector, half: Vector) -> Tensor:
+    """A body on four legs with a head; half has to be as 1 : 0.45 : 0.8."""
+    x, y, z = (axis / half[0] for axis in p)
+    distance = _capsule(x, y, z, (-0.6, 0.0, 0.0), (0.35, 0.0, 0.0)) - 0.32
+    distance = torch.minimum(distance, length(x - 0.66, y, z - 0.46) - 0.32)
+    for side in (-0.24, 0.24):
+        for end in (-0.62, 0.38):
+            distance = torch.minimum(distance, _capsule(x, y, z, (end, side, -0.1), (end, side, -0.68)) - 0.12)
+    return distance * half[0]
+
+
 SOLIDS: dict[str, Solid] = {
     "ball": ball,
     "block": block,
@@ -107,6 +171,15 @@ SOLIDS: dict[str, Solid] = {
     "ring": ring,
     "bowl": bowl,
     "arm": arm,
+    "tumbler": tumbler,
+    "goblet": goblet,
+    "hourglass": hourglass,
+    "pear": pear,
+    "sausage": sausage,
+    "pyramid": pyramid,
+    "cross": cross,
+    "star": star,
+    "animal": animal,
 }
 """Every shape by name; a shape's index is its place here."""
 
@@ -121,6 +194,13 @@ def _cuboid(p: Vector, half: Vector, rounding: float) -> Tensor:
     x, y, z = (axis.abs() - (extent - radius) for axis, extent in zip(p, half, strict=True))
     outside = length(x.clamp(min=0), y.clamp(min=0), z.clamp(min=0))
     return outside + torch.maximum(torch.maximum(x, y), z).clamp(max=0) - radius
+
+
+def _hollow(rho: Tensor, z: Tensor, radius: Tensor, half: Tensor, factor: float) -> Tensor:
+    """A vessel of a radius that depends on z; the factor keeps the bent distances below the true ones."""
+    outside = torch.maximum(factor * (rho - radius), z.abs() - half)
+    inside = torch.maximum(factor * (rho - 0.88 * radius), -(z + 0.85 * half))
+    return torch.maximum(outside, -inside)
 
 
 def _tube(rho: Tensor, z: Tensor, radius: Tensor, half: Tensor, rounding: float) -> Tensor:

@@ -82,6 +82,7 @@ class World:
         zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: show held-out combinations.
         grip: a hand holds one of the things and goes where it goes.
+        varied: things have other shapes, too: of other proportions, and such as have no name.
         device: where to film.
 
     Raises:
@@ -98,12 +99,13 @@ class World:
         zoom: float = 1.0,
         held_out: bool = False,
         grip: bool = False,
+        varied: bool = False,
         device: torch.device = CPU,
     ) -> None:
         _check_arguments(seed, height, width, speed_m)
         self._seed, self._height, self._width, self._device = seed, height, width, device
         self._held_out = held_out
-        self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out, grip=grip)
+        self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out, grip=grip, varied=varied)
 
     @property
     def objects(self) -> tuple[SceneObject, ...]:

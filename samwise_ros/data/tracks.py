@@ -51,6 +51,8 @@ class SceneObject:
         colour: one of `vocabulary.COLOURS`.
         size: "small", "medium" or "large".
         material: one of `patterns.PATTERNS`; some have a word in `vocabulary.MATERIALS`.
+        odd: it has a shape that none of the names fits. Then `kind` is what it is called here, and nobody is wrong to
+            call it otherwise.
     """
 
     index: int
@@ -58,6 +60,7 @@ class SceneObject:
     colour: str
     size: str
     material: str
+    odd: bool = False
 
 
 @dataclass(frozen=True)

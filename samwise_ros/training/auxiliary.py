@@ -43,8 +43,7 @@ class AuxiliaryHeads(nn.Module):
     Two more such products have to be the masks of all things that the noun fits, and of what the described thing is
     compared with: the cups and the ball of "the cup left of the ball". A linear layer says of the sentence vector what
     colour and kind either is said to be: else it would not hold the ball, which most often is not needed.
-    (c) So have the mask's own logits, which overlap alone lets hedge between two things that are alike.
-    (d) A linear layer says of every cell of a thing how it moves, after the cell has looked at the clip's other frames.
+    (c) A linear layer says of every cell of a thing how it moves, after the cell has looked at the clip's other frames.
 
     Args:
         seen_widths: channels of each map that no text has reached.
@@ -82,7 +81,6 @@ class AuxiliaryHeads(nn.Module):
         looked: Tensor | None,
         fused: Sequence[Tensor],
         sentence: Tensor,
-        mask_logits: Tensor,
         mask: Tensor,
         shown: Tensor,
         things: Tensor,
@@ -94,7 +92,6 @@ class AuxiliaryHeads(nn.Module):
             looked: (R * T, h, w, A), a map that has looked through time; None where there is none, or one frame only.
             fused: (P * T, C_k, h_k, w_k), P being R where no text has reached these maps either, else B.
             sentence: (B, D), of B expressions.
-            mask_logits: (B * T, h, w), the prediction.
             mask: (B * T, H, W) bool, the described object.
             shown: (R * T, 1 + N + 3, H, W) int8: of the thing at each pixel its number below MAX_THINGS, 0 for none,
                 its names of N sorts, -1 for none or an unknown one, and its outward normal in any unit. The expressions
@@ -109,11 +106,10 @@ class AuxiliaryHeads(nn.Module):
         numbers, frames = shown[:, 0], len(mask) // len(sentence)
         total = self.name_all(seen, looked, shown) + self._match_text(fused, sentence, mask, numbers, frames)
         total = total + ROLES_WEIGHT * self._find_things(fused, sentence, numbers, things[..., 0], frames)
-        total = total + WORDS_WEIGHT * self._say_words(sentence, things[..., 1:])
-        return total + cells_choice_loss(mask_logits.float(), mask, numbers, frames)
+        return total + WORDS_WEIGHT * self._say_words(sentence, things[..., 1:])
 
     def name_all(self, seen: Sequence[Tensor], looked: Tensor | None, shown: Tensor) -> Tensor:
-        """Losses (a) and (d), which need no text; see `forward`."""
+        """Losses (a) and (c), which need no text; see `forward`."""
         total = self.name_cells(seen, shown)
         if looked is None:
             return total
@@ -223,7 +219,7 @@ def match_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def cells_choice_loss(logits: Tensor, mask: Tensor, numbers: Tensor, frames: int) -> Tensor:
-    """The mean of `choice_loss` over all frames of clips.
+    """The mean of `choice_loss` over all frames of clips: overlap alone lets masks hedge between things that are alike.
 
     Args:
         logits: (N, h, w), a clip's expressions following one another.

@@ -78,8 +78,7 @@ class Trainer:
         self.objective = Objective(self.network, recipe.loss_weights, source.classes).to(self.device)
         optimizers = build_optimizers(self.objective, recipe)
         self._run_objective, *self.optimizers = self.accelerator.prepare(self.objective, *optimizers)
-        self._stage: Stage | None = None
-        self._graphs: GraphedGradients | None = None
+        self._graphs: dict[Stage, GraphedGradients | None] = {}
 
     def run(self) -> bool:
         """Train to the end, or until the process is asked to end.
@@ -95,8 +94,8 @@ class Trainer:
             while self.step < self.recipe.steps and not stopped:
                 for batch in share_batches(self.source.batches(self.step, self.workers)):
                     losses = self.train_step(batch)
-                    stage, _ = self.recipe.stage_at(self.step - 1)
-                    records.add_step(self.step, stage, self.optimizers[0].param_groups[0]["lr"], losses)
+                    rate = self.optimizers[0].param_groups[0]["lr"]
+                    records.add_step(self.step, self.recipe.stage_at(self.step - 1), rate, losses)
                     if self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps:
                         self._validate(records)
                     stopped = any_process(interrupts.came, self.device)
@@ -120,18 +119,19 @@ class Trainer:
         Returns:
             The losses by name, scalars without their weights.
         """
-        stage, _ = self.recipe.stage_at(self.step)
+        stage = self.recipe.stage_at(self.step)
         self.network.set_image_side(stage.side_px)
         self._run_objective.train()
         height = self._height()
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = height * group["peak"]
-        if stage is not self._stage:
-            self._stage, self._graphs = stage, self._make_graphs()
+        if stage not in self._graphs:
+            self._graphs = {one: self._make_graphs() for one in self.recipe.group_at(self.step)[0]}
+        graphs = self._graphs[stage]
         tensors = (batch.rgb, self._tokenize(batch.texts), batch.mask, batch.shown, batch.things)
-        if self._graphs is not None:
-            losses = self._graphs(tensors)
+        if graphs is not None:
+            losses = graphs(tensors)
         else:
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
@@ -235,7 +235,7 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def _check_batches(self) -> None:
-        for stage in self.recipe.stages:
+        for stage in self.recipe.each_stage():
             if stage.batch % process_count():
                 raise ConfigError(
                     f"a stage has batch {stage.batch} for {process_count()} processes, expected one that they can "

@@ -13,7 +13,7 @@ from samwise_ros.model.fusion import EncodedImages, look_through_time
 from samwise_ros.model.pyramid import pyramid_widths
 from samwise_ros.model.refsam import RefSam, middle_widths
 from samwise_ros.model.samwise import Samwise
-from samwise_ros.training.auxiliary import AuxiliaryHeads
+from samwise_ros.training.auxiliary import AuxiliaryHeads, cells_choice_loss
 from samwise_ros.training.losses import cme_loss, mask_losses, score_loss
 
 
@@ -81,13 +81,19 @@ class Objective(nn.Module):
         looked = look_through_time(network.adapters, encoded).flatten(0, 1) if through_time else None
         return seen or network.see_further(encoded.stage1.flatten(0, 1)), looked
 
+    def _choice(self, logits: Tensor, mask: Tensor, shown: Tensor, frames: int) -> dict[str, Tensor]:
+        """Which thing the logits (B * T, 1, h, w) choose; real data do not number theirs."""
+        if not self._weights["choice"]:
+            return {}
+        return {"choice": cells_choice_loss(logits[:, 0].float(), mask, shown[:, 0], frames)}
+
     def _run_samwise(
         self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor
     ) -> dict[str, Tensor]:
         clip = network(images, ids)
         frames = clip.frames
         logits = torch.stack([frame.decoded.mask_logits for frame in frames], 1).flatten(0, 1)
-        losses = mask_losses(logits, mask, len(frames))
+        losses = mask_losses(logits, mask, len(frames)) | self._choice(logits, mask, shown, len(frames))
         if self._weights["score"] and network.config.object_score:
             scores = torch.stack([frame.decoded.score_logits for frame in frames], 1).flatten(0, 1)
             losses["score"] = score_loss(scores, mask)
@@ -97,9 +103,7 @@ class Objective(nn.Module):
         if self.heads is not None:
             seen, looked = self._look(network, clip.images, clip.seen)
             fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
-            losses["auxiliary"] = self.heads(
-                seen, looked, fused, clip.fused.text_state, logits[:, 0], mask, shown, things
-            )
+            losses["auxiliary"] = self.heads(seen, looked, fused, clip.fused.text_state, mask, shown, things)
         return losses
 
     def _run_refsam(
@@ -108,10 +112,10 @@ class Objective(nn.Module):
         """RefSAM has no object score: that nothing is there, its masks alone have to say, each for its own frame."""
         clip = network(images, ids)
         logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
-        losses = mask_losses(logits, mask, 1)
+        losses = mask_losses(logits, mask, 1) | self._choice(logits, mask, shown, len(clip.frames))
         if self.heads is not None:
             maps, sentence = clip.maps, clip.text.sentence
-            losses["auxiliary"] = self.heads(maps, None, maps, sentence, logits[:, 0], mask, shown, things)
+            losses["auxiliary"] = self.heads(maps, None, maps, sentence, mask, shown, things)
         return losses
 
 

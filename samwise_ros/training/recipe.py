@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import yaml
 
 from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig, preset
@@ -14,11 +18,14 @@ from samwise_ros.errors import ConfigError
 
 T = TypeVar("T")
 
-LOSSES = ("focal", "dice", "score", "cme", "auxiliary")
+LOSSES = ("focal", "dice", "score", "cme", "choice", "auxiliary")
 """Names of what is minimised; see `training.losses`."""
 
 SAMWISE_LOSSES = ("score", "cme")
 """Those of parts that RefSAM does not have."""
+
+SYNTHETIC_LOSSES = ("choice", "auxiliary")
+"""Those for which all that is in view has to be known; see `training.auxiliary`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class Stage:
     def pixels_per_step(self) -> int:
         """Pixels that a step looks at, once for each expression."""
         return self.batch * max(1, self.expressions) * self.frames * self.side_px**2
+
+
+Group: TypeAlias = tuple[Stage, ...]
+"""Stages that take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +125,9 @@ class Recipe:
         max_gradient: longer gradients of the network are shortened to this norm.
         ema_decay: what a step leaves of the averaged weights, 0 to below 1; see `training.ema`.
         bf16_on_cpu: bfloat16 arithmetic on CPUs too; on CUDA it is always on.
-        loss_weights: of each of `LOSSES`; real data name no colours and kinds, which the auxiliary one needs.
-        stages: one after the other.
+        loss_weights: of each of `LOSSES`; 0 for `SYNTHETIC_LOSSES` where real data are trained on.
+        stages: groups, one after the other; the stages of a group take turns, so that none is forgotten over another.
+            In a file a list within the list is a group, and what stands alone a group of its own.
         save_every_s: seconds between two saves of the resumable state.
         validate_every: steps between two validations.
         validation_clips: held-out clips in a validation; of real data so many expressions.
@@ -135,7 +147,7 @@ class Recipe:
     ema_decay: float
     bf16_on_cpu: bool
     loss_weights: dict[str, float]
-    stages: tuple[Stage, ...]
+    stages: tuple[Group, ...]
     save_every_s: float
     validate_every: int
     validation_clips: int
@@ -143,7 +155,12 @@ class Recipe:
     @property
     def steps(self) -> int:
         """Optimizer steps of all stages."""
-        return sum(stage.steps for stage in self.stages)
+        return sum(stage.steps for stage in self.each_stage())
+
+    def each_stage(self) -> Iterator[Stage]:
+        """All stages."""
+        for group in self.stages:
+            yield from group
 
     def progress(self, step: int) -> float:
         """Share of the training that is done before a step.
@@ -155,25 +172,41 @@ class Recipe:
             0..1, counted in pixels, so that a stage of large clips has its share of the learning rate's cosine.
         """
         done = 0
-        for stage in self.stages:
-            done += max(0, min(step, stage.steps)) * stage.pixels_per_step
-            step -= stage.steps
-        return done / sum(stage.steps * stage.pixels_per_step for stage in self.stages)
+        for group in self.stages:
+            order = take_turns(group)
+            counts = np.bincount(order[: max(0, step)], minlength=len(group))
+            done += sum(int(count) * stage.pixels_per_step for count, stage in zip(counts, group, strict=True))
+            step -= len(order)
+        return done / sum(stage.steps * stage.pixels_per_step for stage in self.each_stage())
 
-    def stage_at(self, step: int) -> tuple[Stage, int]:
-        """The stage that a step belongs to.
+    def stage_at(self, step: int) -> Stage:
+        """The stage that a step of 0 .. `steps` - 1 belongs to."""
+        group, done = self.group_at(step)
+        return group[int(take_turns(group)[done])]
+
+    def group_at(self, step: int) -> tuple[Group, int]:
+        """The group that a step belongs to.
 
         Args:
             step: 0 .. `steps` - 1.
 
         Returns:
-            The stage and how many steps of it are left, this one included.
+            The stages that take turns then, and how many steps of theirs are before this one.
         """
-        for stage in self.stages:
-            if step < stage.steps:
-                return stage, stage.steps - step
-            step -= stage.steps
+        for group in self.stages:
+            steps = len(take_turns(group))
+            if step < steps:
+                return group, step
+            step -= steps
         raise IndexError(f"step is {step} past the last stage")
+
+
+@lru_cache(maxsize=8)
+def take_turns(group: Group) -> npt.NDArray[np.intp]:
+    """Which of a group's stages each of its steps belongs to: (steps,), all stages being ended at once."""
+    ends = np.concatenate([(np.arange(stage.steps) + 0.5) / stage.steps for stage in group])
+    owners = np.repeat(np.arange(len(group)), [stage.steps for stage in group])
+    return owners[np.argsort(ends, kind="stable")]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -194,13 +227,13 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"recipe {path} cannot be read ({error}), expected a YAML file: check the path") from error
     if not isinstance(values, dict) or not isinstance(values.get("stages"), list):
         raise ConfigError(f"recipe {path} has no list of stages, expected keys {_keys(Recipe)}: add them")
-    stages = tuple(_fill(Stage, stage, f"a stage of {path}") for stage in values["stages"])
+    stages = tuple(_read_group(group, path) for group in values["stages"])
     data = _read_data(values.get("data"), path)
     given = {"learning_rate_factors": {}, "muon_learning_rate": None, **values, "data": data, "stages": stages}
     recipe = _fill(Recipe, given, f"recipe {path}")
     _check_numbers(recipe, path)
     _check_model(recipe, path)
-    for stage in stages:
+    for stage in recipe.each_stage():
         least = min(stage.side_px, stage.frames, stage.batch, stage.zoom, stage.steps)
         if stage.side_px % 64 or least < 1 or stage.expressions < 0:
             raise ConfigError(f"{stage} in {path} cannot be, expected positive numbers and a side that 64 divides")
@@ -212,6 +245,14 @@ def read_recipe(path: Path) -> Recipe:
     if isinstance(data, Splits):
         _check_real(recipe, path)
     return replace(recipe, leave_out=tuple(recipe.leave_out))
+
+
+def _read_group(values: Any, path: Path) -> Group:
+    """One stage, or a list of those that take turns."""
+    if values == []:
+        raise ConfigError(f"recipe {path} has an empty list among its stages, expected stages that take turns: fill it")
+    group = values if isinstance(values, list) else [values]
+    return tuple(_fill(Stage, stage, f"a stage of {path}") for stage in group)
 
 
 def _read_data(values: Any, path: Path) -> Worlds | Splits:
@@ -279,12 +320,13 @@ def _check_model(recipe: Recipe, path: Path) -> None:
 
 def _check_real(recipe: Recipe, path: Path) -> None:
     """Refuse what real data do not have."""
-    if recipe.loss_weights["auxiliary"]:
-        raise ConfigError(
-            f"recipe {path} gives the auxiliary loss weight {recipe.loss_weights['auxiliary']}, expected 0: real data "
-            "sets do not name the colours and kinds that it learns from"
-        )
-    for stage in recipe.stages:
+    for name in SYNTHETIC_LOSSES:
+        if recipe.loss_weights[name]:
+            raise ConfigError(
+                f"recipe {path} gives the {name} loss weight {recipe.loss_weights[name]}, expected 0: real data sets "
+                "do not name and number all things, from which it learns"
+            )
+    for stage in recipe.each_stage():
         if stage.expressions != 1 or stage.zoom != 1:
             raise ConfigError(
                 f"{stage} in {path} asks {stage.expressions} expressions of a clip and has zoom {stage.zoom}, expected "

@@ -16,7 +16,7 @@ from samwise_ros.training.processes import mean_over_processes
 from samwise_ros.training.recipe import LOSSES, Stage
 
 LOG_EVERY = 20
-"""Steps between two lines of the log, which has one for the last step too; a line has the means over its steps."""
+"""Steps between two lines of the log, and some for the last step too: one for each size of clip, with its means."""
 
 COLUMNS = ("step", "side_px", "frames", "rate", *LOSSES, "validation")
 
@@ -37,7 +37,7 @@ class Records:
         self._bar = tqdm(total=steps, initial=step, unit="step", disable=out is None, dynamic_ncols=True)
         self._board = None
         self._table = None
-        self._waiting: list[dict[str, Tensor]] = []
+        self._waiting: dict[tuple[int, int], list[dict[str, Tensor]]] = {}
         if out is not None:
             self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
             self._table = out / "log.csv"
@@ -57,19 +57,22 @@ class Records:
             losses: scalars by name, of this process's samples.
         """
         self._bar.update()
-        self._waiting.append({name: loss.detach() for name, loss in losses.items()})
+        past = self._waiting.setdefault((stage.side_px, stage.frames), [])
+        past.append({name: loss.detach() for name, loss in losses.items()})
         if step % LOG_EVERY and step < self._bar.total:
             return
-        names = [name for name in LOSSES if any(name in past for past in self._waiting)]
-        means = torch.stack([torch.stack([p[name] for p in self._waiting if name in p]).mean() for name in names])
-        values = dict(zip(names, mean_over_processes(means).tolist(), strict=True))
+        for (side_px, frames), past in self._waiting.items():
+            names = [name for name in LOSSES if name in past[0]]
+            means = torch.stack([torch.stack([one[name] for one in past]).mean() for name in names])
+            values = dict(zip(names, mean_over_processes(means).tolist(), strict=True))
+            self._bar.set_postfix(
+                {"side_px": side_px, "frames": frames, **{name: f"{value:.3f}" for name, value in values.items()}}
+            )
+            self._write(step, {f"loss {side_px}x{frames}/{name}": value for name, value in values.items()})
+            texts = {name: f"{value:.6f}" for name, value in values.items()}
+            self._append({"step": step, "side_px": side_px, "frames": frames, "rate": f"{rate:.2e}", **texts})
+        self._write(step, {"rate": rate})
         self._waiting.clear()
-        size = {"side_px": stage.side_px, "frames": stage.frames}
-        self._bar.set_postfix({**size, **{name: f"{value:.3f}" for name, value in values.items()}})
-        self._write(step, {f"loss/{name}": value for name, value in values.items()} | {"rate": rate})
-        self._append(
-            {"step": step, **size, "rate": f"{rate:.2e}", **{name: f"{value:.6f}" for name, value in values.items()}}
-        )
 
     def add_validation(self, step: int, scores: Mapping[str, float], best: bool) -> None:
         """Note what a validation gave; only the first process validates.

@@ -43,9 +43,10 @@ SPEEDS_M = (0.008, 0.03)
 STRIDES = (1, 3)
 """Least and most frames of a world from one frame of a clip to the next: fast and slow cameras."""
 
-GRIPPED, SQUASHED, RETONED = 0.35, 0.5, 0.5
-"""Shares of the worlds in which a hand holds a thing, of those whose pictures have another shape than the camera's, and
-of the clips whose light is changed: what real footage has and the worlds that are tested on have not."""
+GRIPPED, VARIED, SQUASHED, RETONED = 0.35, 0.6, 0.5, 0.5
+"""Shares of the worlds in which a hand holds a thing, of those with things of other shapes, of those whose pictures
+have another shape than the camera's, and of the clips whose light is changed: what real footage has and the worlds that
+are tested on have not."""
 
 SQUASHES = (0.7, 1.43)
 """Range of a picture's width over what the camera's shape would have made it."""
@@ -187,6 +188,7 @@ class SyntheticSamples(IterableDataset[Sample]):
             speed_m=float(rng.uniform(*SPEEDS_M)),
             zoom=float(rng.uniform(1, self._zoom)),
             grip=rng.random() < GRIPPED,
+            varied=rng.random() < VARIED,
         )
         if not self._expressions and self._frames == 1:
             for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
@@ -267,7 +269,7 @@ def clip_to_sample(clip: Clip, expressions: list[Expression], size_px: tuple[int
     masks = [clip.mask(expression) for expression in expressions]
     motions = clip.motions or ("",) * len(clip.objects)
     named = [
-        (thing.index, COLOURS.index(thing.colour), KINDS.index(thing.kind), _surface(thing), _motion(motion))
+        (thing.index, COLOURS.index(thing.colour), _kind(thing), _surface(thing), _motion(motion))
         for thing, motion in zip(clip.objects, motions, strict=True)
     ]
     names = np.array([(0, -1, -1, -1, -1), *named], np.int8)[clip.instances]
@@ -312,6 +314,10 @@ def _role(noun: Noun | None, indices: tuple[int, ...]) -> tuple[int, int, int]:
 
 def _motion(name: str) -> int:
     return MOTIONS.index(name) if name else -1
+
+
+def _kind(thing: SceneObject) -> int:
+    return -1 if thing.odd else KINDS.index(thing.kind)
 
 
 def _surface(thing: SceneObject) -> int:

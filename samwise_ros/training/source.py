@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from samwise_ros.config import image_step_px, preset
 from samwise_ros.data import refcoco
@@ -34,8 +34,8 @@ from samwise_ros.evaluation.synthetic import evaluate_clips, one_per_kind, summa
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.training.described import WHOLE_VIDEO, DescribedSamples, last_videos, read_split
 from samwise_ros.training.interrupts import ignore_interrupt
-from samwise_ros.training.recipe import Recipe, Splits, Stage, Worlds
-from samwise_ros.training.samples import SURFACES, Batch, SyntheticSamples, samples_to_batch
+from samwise_ros.training.recipe import Recipe, Splits, Stage, Worlds, take_turns
+from samwise_ros.training.samples import SURFACES, Batch, Sample, SyntheticSamples, samples_to_batch
 from samwise_ros.types import Frame
 
 PART_STEPS = 1000
@@ -76,7 +76,7 @@ class Source(Protocol):
             workers: processes that make samples.
 
         Yields:
-            At least one batch, and none of a later stage.
+            At least one batch, and none of a later group of stages.
         """
         ...
 
@@ -124,28 +124,24 @@ class SyntheticSource:
 
     def batches(self, step: int, workers: int) -> Iterator[Batch]:
         """See `Source.batches`; stops at the end of a part of `PART_STEPS` steps."""
-        stage, left = self._recipe.stage_at(step)
-        done = stage.steps - left  # of this stage
+        group, done = self._recipe.group_at(step)
         skipped = done % PART_STEPS
-        samples = SyntheticSamples(
-            side_px=stage.side_px,
-            frames=stage.frames,
-            expressions=stage.expressions,
-            zoom=stage.zoom,
-            weights=self._worlds.expression_weights,
-            reworded=self._worlds.reworded,
-            first_world=self._worlds.first_world + (step - skipped) * WORLDS_PER_STEP,
-        )
-        loader = DataLoader(
-            samples,
-            batch_size=stage.batch,
-            collate_fn=partial(samples_to_batch, step_px=_step_px(self._recipe, stage)),
-            num_workers=workers,
-            prefetch_factor=4,
-            worker_init_fn=ignore_interrupt,
-            generator=torch.Generator(),  # not the training's, which a resumed run would draw from once more
-        )
-        yield from islice(loader, skipped, min(PART_STEPS, left + skipped))
+        order = take_turns(group)[done - skipped :][:PART_STEPS]
+        first_world = self._worlds.first_world + (step - skipped) * WORLDS_PER_STEP
+        batches = []
+        for index, stage in enumerate(group):
+            samples = SyntheticSamples(
+                side_px=stage.side_px,
+                frames=stage.frames,
+                expressions=stage.expressions,
+                zoom=stage.zoom,
+                weights=self._worlds.expression_weights,
+                reworded=self._worlds.reworded,
+                first_world=first_world + index * len(order) * WORLDS_PER_STEP // len(group),
+            )
+            loader = _make_loader(samples, self._recipe, stage, workers, prefetch_factor=4)
+            batches.append(islice(loader, int((order[:skipped] == index).sum()), None))
+        yield from _in_turn(batches, order[skipped:])
 
     def validate(self, segmenter: Segmenter[Any, Any, Any], picture: Path) -> dict[str, float]:
         """Mean J by kind of expression; see `Source.validate`."""
@@ -197,26 +193,21 @@ class DescribedSource:
 
     def batches(self, step: int, workers: int) -> Iterator[Batch]:
         """See `Source.batches`; a batch does not even depend on `workers`."""
-        stage, left = self._recipe.stage_at(step)
-        done = stage.steps - left  # of this stage
-        samples = DescribedSamples(
-            self._clips,
-            side_px=stage.side_px,
-            frames=stage.frames,
-            augment=self._splits.augment,
-            seed=(self._recipe.seed, step - done),
-        )
-        loader = DataLoader(
-            samples,
-            sampler=range(done * stage.batch, stage.steps * stage.batch),
-            batch_size=stage.batch,
-            collate_fn=partial(samples_to_batch, step_px=_step_px(self._recipe, stage)),
-            num_workers=workers,
-            worker_init_fn=ignore_interrupt,
-            generator=torch.Generator(),  # not the training's, which a resumed run would draw from once more
-        )
+        group, done = self._recipe.group_at(step)
+        order = take_turns(group)
+        loaders = []
+        for index, stage in enumerate(group):
+            samples = DescribedSamples(
+                self._clips,
+                side_px=stage.side_px,
+                frames=stage.frames,
+                augment=self._splits.augment,
+                seed=(self._recipe.seed, step - done + index),
+            )
+            left = range(int((order[:done] == index).sum()) * stage.batch, stage.steps * stage.batch)
+            loaders.append(_make_loader(samples, self._recipe, stage, workers, sampler=left))
         try:
-            yield from loader
+            yield from _in_turn(loaders, order[done:])
         except DatasetError as error:
             # A worker's, with the worker's traceback in its text. Its own one would keep the workers alive.
             message = str(error).strip().rsplit("DatasetError: ", 1)[-1]
@@ -276,6 +267,28 @@ def save_rows(rows: Sequence[npt.NDArray[np.uint8]], path: Path) -> None:
     picture = np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path)
+
+
+def _make_loader(
+    samples: Dataset[Sample], recipe: Recipe, stage: Stage, workers: int, **options: Any
+) -> Iterable[Batch]:
+    """Batches of one stage, made by processes of their own."""
+    return DataLoader(
+        samples,
+        batch_size=stage.batch,
+        collate_fn=partial(samples_to_batch, step_px=_step_px(recipe, stage)),
+        num_workers=workers,
+        worker_init_fn=ignore_interrupt,
+        generator=torch.Generator(),  # not the training's, which a resumed run would draw from once more
+        **options,
+    )
+
+
+def _in_turn(batches: Iterable[Iterable[Batch]], order: npt.NDArray[np.intp]) -> Iterator[Batch]:
+    """The next batch of that stage which is in turn."""
+    left = [iter(one) for one in batches]
+    for index in order:
+        yield next(left[index])
 
 
 def _step_px(recipe: Recipe, stage: Stage) -> int:

@@ -38,6 +38,17 @@ def test_kinds_that_people_mix_up_do_not_single_out():
     assert not any(noun.kind and not noun.colour for noun, _ in nouns(tracks, "kind"))
 
 
+def test_what_has_no_name_may_be_called_anything():
+    tracks = tracks_of(replace(thing(1, "cup", "red"), odd=True), thing(2, "ball", "blue"), x=[0.2, 0.7])
+    assert (Noun("cup", "red"), 1) in nouns(tracks, "kind") | nouns(tracks, "colour"), "what it is called"
+    assert (Noun("cup"), 1) in nouns(tracks, "kind"), "the other is none"
+    assert not any(noun == Noun("ball") for noun, _ in nouns(tracks, "kind")), "it might be one, too"
+    # Whatever stands still is said not to move, too.
+    absent = [fact.noun for fact in false_facts(tracks, np.random.default_rng(0), 400) if fact.group != "motion"]
+    assert len(absent) > 50
+    assert not any(noun.colour in ("", "red") and not noun.material for noun in absent)
+
+
 def test_a_material_singles_out():
     tracks = tracks_of(thing(1, material="stripes"), thing(2, material="spots"), thing(3), x=[0.2, 0.5, 0.8])
     assert (Noun("ball", material="stripes"), 1) in nouns(tracks, "material")

@@ -9,6 +9,7 @@ HALF = {
     "ring": (0.06, 0.06, 0.014),
     "ball": (0.05, 0.05, 0.05),
     "arm": (0.25, 0.085, 0.0625),
+    "animal": (0.2, 0.09, 0.16),
     "bottle": (0.035, 0.035, 0.1),
 }
 USUAL = (0.05, 0.05, 0.06)
@@ -51,7 +52,7 @@ def test_a_ball_is_a_ball():
 
 
 def test_a_cup_and_a_bowl_are_hollow_and_a_ring_has_a_hole():
-    for name, height in (("cup", 0.03), ("bowl", 0.04), ("ring", 0.0)):
+    for name, height in (("cup", 0.03), ("bowl", 0.04), ("ring", 0.0), ("tumbler", 0.05), ("goblet", 0.05)):
         middle = torch.tensor([[0.0, 0.0, height]])
         assert SOLIDS[name](middle.unbind(1), extents(name, 1)) > 0, name
     for name in ("block", "cylinder", "bottle", "cone", "box"):

@@ -37,7 +37,7 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
     mask = torch.rand(12, 64, 64) > 0.7
     number = torch.randint(0, MAX_THINGS, (4, 1, 64, 64))
     names = torch.cat([torch.randint(0, count, (4, 1, 64, 64)) for count in (3, 2, 4)], 1)
-    looked, logits, words = torch.randn(4, 8, 8, 7), torch.randn(12, 16, 16), torch.randint(-1, 2, (6, 2, 2))
+    looked, words = torch.randn(4, 8, 8, 7), torch.randint(-1, 2, (6, 2, 2))
     things = torch.cat((torch.randint(0, 512, (6, 2, 1)), words), -1)
     normal = torch.randint(-127, 128, (4, 3, 64, 64))
     shown = torch.cat((number, names.where(number > 0, -1), normal.where(number > 0, 0)), 1).to(torch.int8)
@@ -46,10 +46,10 @@ def test_auxiliary_labels_are_those_of_each_expressions_clip():
         return values.unflatten(0, (2, 2)).repeat_interleave(3, 0).flatten(0, 1)
 
     def loss(fused: list[torch.Tensor], shown: torch.Tensor) -> float:
-        return heads(maps, looked, fused, text, logits, mask, shown, things).item()
+        return heads(maps, looked, fused, text, mask, shown, things).item()
 
     repeated = [repeat(level) for level in maps]
-    each = heads(repeated, repeat(looked), repeated, text, logits, mask, repeat(shown), things).item()
+    each = heads(repeated, repeat(looked), repeated, text, mask, repeat(shown), things).item()
     assert loss(repeated, shown) == pytest.approx(each, abs=1e-5)
     assert loss(repeated, shown) != pytest.approx(loss(repeated, shown.flip(0)), abs=1e-3)
     assert loss(maps, shown) == pytest.approx(loss(repeated, shown), abs=1e-5), "maps that no text has reached"
@@ -61,7 +61,7 @@ def test_the_text_is_compared_with_the_chosen_maps():
     maps = [torch.randn(1, width, 8, 8, requires_grad=True) for width in (4, 4, 6)]
     mask, shown = torch.rand(2, 64, 64) > 0.7, nothing_shown(1, 2)
     things = torch.tensor(2 * [2 * [(0, -1, -1)]])
-    heads(maps, None, maps, torch.randn(2, 5), torch.randn(2, 16, 16), mask, shown, things).backward()
+    heads(maps, None, maps, torch.randn(2, 5), mask, shown, things).backward()
     grads = [level.grad for level in maps]
     for level in maps:
         level.grad = None
@@ -158,7 +158,7 @@ def test_a_cell_that_looked_through_time_has_to_say_how_its_thing_moves():
 
     def loss(looked: torch.Tensor | None) -> torch.Tensor:
         mask, things = torch.zeros(2, 64, 64) > 0, torch.tensor([2 * [(0, -1, -1)]])
-        return heads(maps, looked, maps, torch.zeros(1, 5), torch.zeros(2, 16, 16), mask, shown, things)
+        return heads(maps, looked, maps, torch.zeros(1, 5), mask, shown, things)
 
     without = loss(None).item()
     assert loss(looked).item() == pytest.approx(without), "of nothing a motion is known"
@@ -213,23 +213,21 @@ def test_the_sentence_has_to_say_what_it_names():
     assert loss([[-1, -1], [-1, -1]]) == 0
 
 
-def test_the_mask_and_what_the_words_speak_of_count():
+def test_what_is_seen_and_what_the_words_speak_of_count():
     heads = AuxiliaryHeads((4,), 0, (4,), (0,), 5, (3, 2, 4))
     maps, sentence = [torch.randn(2, 4, 8, 8)], torch.randn(1, 5)
     things = torch.tensor([[[0b10, 2, 1], [0b100, -1, 0]]])
     shown, mask = nothing_shown(2, 2), torch.zeros(2, 64, 64) > 0
     shown[:, 0, :32], shown[:, 0, 40:, :32], mask[:, :32] = 1, 2, True
-    logits = torch.randn(2, 16, 16)
     numbers = shown[:, 0]
     parts = (
         heads.name_cells(maps, shown),
         heads._match_text(maps, sentence, mask, numbers, 2),
         ROLES_WEIGHT * heads._find_things(maps, sentence, numbers, things[..., 0], 2),
         WORDS_WEIGHT * heads._say_words(sentence, things[..., 1:]),
-        cells_choice_loss(logits, mask, numbers, 2),
     )
     assert min(part.item() for part in parts) > 0.1
-    total = heads(maps, None, maps, sentence, logits, mask, shown, things)
+    total = heads(maps, None, maps, sentence, mask, shown, things)
     assert total.item() == pytest.approx(sum(part.item() for part in parts), rel=1e-5)
 
 

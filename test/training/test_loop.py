@@ -28,7 +28,7 @@ from samwise_ros.cli.main import main
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import build
 from samwise_ros.model.build import build_segmenter, load_network
-from samwise_ros.training import loop
+from samwise_ros.training import loop, records
 from samwise_ros.training.loop import Trainer, train
 from samwise_ros.training.recipe import read_recipe
 from samwise_ros.training.samples import Batch
@@ -109,9 +109,8 @@ def assert_complete(out: Path, model: str) -> None:
     board = EventAccumulator(str(out / "tensorboard"))
     board.Reload()
     assert [event.step for event in board.Scalars("validation/all")] == [4, 6]
-    assert [event.value for event in board.Scalars("loss/dice")] == pytest.approx(
-        [float(row["dice"]) for row in steps], abs=1e-5
-    )
+    scalars = [event for frames in (1, 6) for event in board.Scalars(f"loss 64x{frames}/dice")]
+    assert [event.value for event in scalars] == pytest.approx([float(row["dice"]) for row in steps], abs=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -134,11 +133,23 @@ def test_a_stopped_and_resumed_run_gives_the_same_numbers(
     assert read_state(parts)["step"] == 3
     # Steps that are logged but not in the state are made again.
     with (parts / "log.csv").open("a") as file:
-        file.write("4,64,1,1e-3,9,9,,,9,\n")
+        file.write("4,64,1,1e-3,9,9,,,9,9,\n")
     torch.rand(5)
     train(path, parts, resume=True, cpu=True)
     assert_same(read_state(parts), read_state(whole))
     assert rows_of(parts) == rows_of(whole)
+
+
+def test_stages_take_turns_and_the_log_tells_them_apart(write_recipe, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(records, "LOG_EVERY", 4)
+    still, clip = ({**TWO_STEPS[0], "frames": frames, "steps": 2} for frames in (1, 6))
+    train(write_recipe(stages=[[still, clip]], validate_every=100), tmp_path, cpu=True)
+    of_still, of_clip, validation = rows_of(tmp_path)
+    assert [(row["step"], row["frames"]) for row in (of_still, of_clip)] == [("4", "1"), ("4", "6")]
+    assert of_still["dice"] != of_clip["dice"]
+    assert of_clip["cme"]
+    assert not of_still["cme"]
+    assert validation["validation"]
 
 
 def test_the_state_is_written_often_and_never_half(write_recipe, tmp_path: Path, monkeypatch):
@@ -275,7 +286,7 @@ def test_frozen_parts_of_given_weights_stay(write_recipe, tmp_path: Path, monkey
     weights = first / "compact.safetensors"
     frozen = replace(config.PRESETS["compact"], frozen=("text_encoder", "sam"))
     monkeypatch.setitem(config.PRESETS, "compact", frozen)
-    losses = {"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "auxiliary": 0.0}
+    losses = {"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "choice": 0.0, "auxiliary": 0.0}
     trainer = make_trainer(write_recipe(start_from=str(weights), loss_weights=losses), tmp_path)
     assert (tmp_path / "compact.tokenizer.json").read_bytes() == (first / "compact.tokenizer.json").read_bytes()
     start = load_network(weights).state_dict()
@@ -302,7 +313,7 @@ def test_published_parts_are_trained_on_real_video(write_recipe, tmp_path: Path,
         data={"train": [ytvos], "validate": ytvos, "augment": False},
         stages=[{"side_px": 64, "frames": 6, "batch": 2, "expressions": 1, "zoom": 1, "steps": 4}],
         learning_rate_factors={},
-        loss_weights={"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "auxiliary": 0.0},
+        loss_weights={"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "choice": 0.0, "auxiliary": 0.0},
         ema_decay=0.0,
         validate_every=2,
     )

@@ -14,7 +14,6 @@ from samwise_ros.data.synthetic import render_clip
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.model.build import build_model
 from samwise_ros.model.refsam import RefSam
-from samwise_ros.training import auxiliary
 from samwise_ros.training.auxiliary import AuxiliaryHeads
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES
@@ -123,7 +122,6 @@ def test_clips_without_expressions_teach_adapter_0_to_name_motions(pyramid: bool
 def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Batch, monkeypatch):
     for name in ("_match_text", "_find_things", "_say_words"):
         monkeypatch.setattr(AuxiliaryHeads, name, lambda *_: 0.0)
-    monkeypatch.setattr(auxiliary, "cells_choice_loss", lambda *_: 0.0)
     network = build_model(model)
     network.set_image_side(64)
     objective = Objective(network, dict.fromkeys(LOSSES, 0.0) | {"auxiliary": 1.0}, SyntheticSource.classes).train()

@@ -28,7 +28,7 @@ def written(tmp_path: Path, base: Path = COMPACT, **changes: object) -> Path:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_shipped_recipes_are_read(path: Path):
     recipe = read_recipe(path)
-    assert recipe.steps == sum(stage.steps for stage in recipe.stages)
+    assert recipe.steps == sum(stage.steps for stage in recipe.each_stage())
     if isinstance(recipe.data, Splits):
         known = {*VIDEO_SETS, *refcoco.SPLITS}
         assert {split.dataset for split in (*recipe.data.train, recipe.data.validate)} <= known
@@ -37,6 +37,7 @@ def test_the_shipped_recipes_are_read(path: Path):
 def test_there_is_a_recipe_for_each_way_to_train():
     assert {path.stem: read_recipe(path).model for path in RECIPES} == {
         "train_compact": "compact",
+        "train_compact_further": "compact",
         "train_pretrain": "base_plus",
         "train_video": "base_plus",
         "train_refsam_compact": "refsam_compact",
@@ -56,13 +57,26 @@ def test_the_stage_of_a_step(tmp_path):
         {"side_px": 128, "frames": 4, "batch": 1, "expressions": 1, "zoom": 1, "steps": 2},
     ]
     recipe = read_recipe(written(tmp_path, stages=stages))
-    assert recipe.stage_at(0) == (Stage(64, 1, 1, 2, 1, 3), 3)
-    assert recipe.stage_at(2) == (Stage(64, 1, 1, 2, 1, 3), 1)
-    assert recipe.stage_at(4) == (Stage(128, 4, 1, 1, 1, 2), 1)
+    small, large = Stage(64, 1, 1, 2, 1, 3), Stage(128, 4, 1, 1, 1, 2)
+    assert [recipe.stage_at(step) for step in range(5)] == [small] * 3 + [large] * 2
+    assert [recipe.group_at(step) for step in (0, 2, 4)] == [((small,), 0), ((small,), 2), ((large,), 1)]
     with pytest.raises(IndexError):
         recipe.stage_at(5)
     # 3 steps of a picture with 2 expressions at 64 px, then 2 of 4 at 128 px, which has four times the pixels.
     assert [recipe.progress(step) for step in (0, 3, 4, 5)] == pytest.approx([0, 6 / 38, 22 / 38, 1])
+
+
+def test_stages_that_take_turns(tmp_path):
+    alone, often, seldom = (
+        {"side_px": side_px, "frames": 1, "batch": 1, "expressions": 1, "zoom": 1, "steps": steps}
+        for side_px, steps in ((64, 2), (64, 6), (128, 2))
+    )
+    recipe = read_recipe(written(tmp_path, stages=[alone, [often, seldom]]))
+    assert recipe.steps == 10
+    assert [recipe.stage_at(step).side_px for step in range(10)] == [64] * 4 + [128] + [64] * 3 + [128, 64]
+    assert recipe.group_at(9)[1] == 7
+    # Pictures of 64 px have one part, those of 128 px four.
+    assert [recipe.progress(step) for step in (0, 4, 5, 10)] == pytest.approx([0, 4 / 16, 8 / 16, 1])
 
 
 @pytest.mark.parametrize(
@@ -75,6 +89,9 @@ def test_the_stage_of_a_step(tmp_path):
         ),
         ({"sead": 1}, "has keys .*sead.*, expected exactly"),
         ({"stages": "left out"}, "has no list of stages"),
+        ({"stages": [[]]}, "has an empty list among its stages, expected stages that take turns: fill it"),
+        ({"stages": [[{"side_px": 64}]]}, "a stage of .* has keys side_px, expected exactly side_px, frames"),
+        ({"stages": [3]}, "a stage of .* has keys 3, expected exactly side_px, frames"),
         ({"stages": [{"side_px": 64}]}, "a stage of .* has keys side_px, expected exactly side_px, frames"),
         (
             {"stages": [{"side_px": 100, "frames": 1, "batch": 1, "expressions": 1, "zoom": 1, "steps": 1}]},
@@ -87,7 +104,7 @@ def test_the_stage_of_a_step(tmp_path):
         (
             {
                 "stages": [{"side_px": 64, "frames": 2, "batch": 1, "expressions": 0, "zoom": 1, "steps": 1}],
-                "loss_weights": {"focal": 1, "dice": 1, "score": 1, "cme": 1, "auxiliary": 0},
+                "loss_weights": {"focal": 1, "dice": 1, "score": 1, "cme": 1, "choice": 1, "auxiliary": 0},
             },
             "asks nothing, expected the auxiliary loss, which is all that is left to learn from: weigh it",
         ),
@@ -100,7 +117,10 @@ def test_the_stage_of_a_step(tmp_path):
         ({"warmup_steps": 0}, "has warmup_steps 0, expected a number of at least 1: correct it"),
         ({"learning_rate": "1e-3"}, "has learning_rate '1e-3', expected a number .* takes 1e-3 for a word"),
         ({"ema_decay": 1.0}, "has ema_decay 1.0, expected 0 to below 1"),
-        ({"loss_weights": {"focal": 1.0}}, "weighs losses focal, expected exactly focal, dice, score, cme, auxiliary"),
+        (
+            {"loss_weights": {"focal": 1.0}},
+            "weighs losses focal, expected exactly focal, dice, score, cme, ch",
+        ),
         (
             {"learning_rate_factors": [0.1]},
             r"has learning_rate_factors \[0\.1\], expected parts .* \{sam.mask_decoder: 0",
@@ -149,7 +169,7 @@ def test_wrong_recipes(tmp_path, changes: dict[str, object], message: str):
             "expected a list of some of dense_attention, hierarchical_attention, tracking, pyramid: take",
         ),
         (
-            {"loss_weights": {"focal": 1.0, "dice": 1.0, "score": 0.1, "cme": 1.0, "auxiliary": 0.0}},
+            {"loss_weights": {"focal": 1.0, "dice": 1.0, "score": 0.1, "cme": 1.0, "choice": 0.0, "auxiliary": 0.0}},
             "weighs losses score, cme, expected 0 for refsam_compact, which has no object score and no memory check",
         ),
     ],
@@ -187,9 +207,11 @@ def test_wrong_real_data(tmp_path, changes: dict[str, object], message: str):
 
 
 def test_what_real_data_do_not_have(tmp_path):
-    losses = {"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "auxiliary": 0.5}
-    with pytest.raises(ConfigError, match=r"auxiliary loss weight 0\.5, expected 0: real data sets do not name"):
-        read_recipe(written(tmp_path, VIDEO, loss_weights=losses))
+    losses = {"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "choice": 0.0, "auxiliary": 0.0}
+    for name in ("choice", "auxiliary"):
+        message = rf"the {name} loss weight 0\.5, expected 0: real data sets do not name and number all things"
+        with pytest.raises(ConfigError, match=message):
+            read_recipe(written(tmp_path, VIDEO, loss_weights=losses | {name: 0.5}))
     stages = [{"side_px": 64, "frames": 1, "batch": 1, "expressions": 2, "zoom": 1, "steps": 1}]
     with pytest.raises(
         ConfigError, match="asks 2 expressions of a clip and has zoom 1, expected 1 and 1 for real data sets: put more"

@@ -225,7 +225,7 @@ def test_a_described_clip_is_shown_several_times_with_other_words(monkeypatch):
 
 
 @pytest.mark.parametrize("expressions", [0, 2])
-def test_worlds_are_squashed_and_things_held(expressions: int, monkeypatch: pytest.MonkeyPatch):
+def test_worlds_are_squashed_and_varied_and_things_held(expressions: int, monkeypatch: pytest.MonkeyPatch):
     made, init = [], World.__init__
     monkeypatch.setattr(World, "__init__", lambda world, seed, **how: made.append(how) or init(world, seed, **how))
     for name in ("BUFFER_FRAMES", "SHOWINGS", "DESCRIBED_SHOWINGS", "FRAMES_AT_ONCE", "NAMED_FRAMES_AT_ONCE"):
@@ -236,7 +236,7 @@ def test_worlds_are_squashed_and_things_held(expressions: int, monkeypatch: pyte
     if expressions:
         assert {sample.size_px for sample in samples} == {(48, 64)}, "whatever was filmed"
     widths = {how["width"] for how in made}
-    assert {how["grip"] for how in made} == {False, True}
+    assert {how["grip"] for how in made} == {how["varied"] for how in made} == {False, True}
     assert min(widths) < 64 < max(widths)
     assert 64 in widths
 

@@ -29,7 +29,20 @@ def test_samples_do_not_depend_on_where_a_run_was_resumed(write_recipe, small_ru
     assert not any(torch.equal(whole[a].rgb[0], whole[b].rgb[0]) for a in range(4) for b in range(a))
 
 
-REAL_LOSSES = {"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "auxiliary": 0.0}
+def test_stages_that_take_turns_have_worlds_of_their_own(write_recipe, small_run, monkeypatch):
+    monkeypatch.setattr(source, "PART_STEPS", 4)
+    stage = {"side_px": 64, "frames": 1, "batch": 1, "expressions": 1, "zoom": 1, "steps": 4}
+    made = open_source(read_recipe(write_recipe(stages=[[stage, {**stage, "frames": 2, "steps": 2}]])))
+    whole = [batch for step in (0, 4) for batch in made.batches(step, 1)]
+    frames = [batch.rgb.shape[1] for batch in whole]
+    assert frames == [1, 2, 1, 1, 2, 1]
+    for step in (1, 2, 5):
+        assert torch.equal(next(made.batches(step, 1)).rgb, whole[step].rgb), "as without a stop"
+    pictures = [batch.rgb[0, 0] for batch in whole]
+    assert not any(torch.equal(pictures[a], pictures[b]) for a in range(6) for b in range(a))
+
+
+REAL_LOSSES = {"focal": 1.0, "dice": 1.0, "score": 0.0, "cme": 1.0, "choice": 0.0, "auxiliary": 0.0}
 REAL_STAGES = [
     {"side_px": 64, "frames": 2, "batch": 2, "expressions": 1, "zoom": 1, "steps": 6},
     {"side_px": 128, "frames": 1, "batch": 3, "expressions": 1, "zoom": 1, "steps": 2},
@@ -66,6 +79,17 @@ def test_real_batches_depend_on_the_step_alone(write_recipe, tmp_path: Path):
         assert torch.equal(batch.rgb, whole.rgb)
         assert torch.equal(batch.mask, whole.mask)
         assert batch.texts == whole.texts
+
+
+def test_real_stages_take_turns(write_recipe, tmp_path: Path):
+    write_ref_ytvos(tmp_path)
+    ytvos = split("ref-ytvos", tmp_path, "train")
+    data = {"train": [ytvos], "validate": ytvos, "augment": True}
+    made = open_source(read_recipe(write_recipe(data=data, stages=[REAL_STAGES], loss_weights=REAL_LOSSES)))
+    whole = list(made.batches(0, 1))
+    assert [batch.rgb.shape[2] for batch in whole] == [64, 64, 128, 64, 64, 64, 128, 64]
+    for step in (2, 3, 6):
+        assert torch.equal(next(made.batches(step, 1)).rgb, whole[step].rgb)
 
 
 def test_the_last_videos_are_held_out(write_recipe, tmp_path: Path):

@@ -1,0 +1,103 @@
+"""The things of a stage: how they look and move."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from samwise_ros.data.props import EXTENTS_M, LIKE, ODD, Route
+from samwise_ros.data.staging import Stage
+
+MOMENTS = np.arange(0.0, 40.0)
+
+
+def test_a_hand_goes_where_the_thing_goes_that_it_holds():
+    for seed in range(20):
+        free, stage = Stage(seed), Stage(seed, grip=True)
+        *others, hand = stage.props
+        assert [prop.route for prop in others] == [prop.route for prop in free.props]
+        assert hand.kind == "arm"
+        assert hand.thing is None
+        # The hand's end is .95 half lengths from its middle, against the way it came from.
+        yaw = hand.route.yaw
+        end = hand.route.at(MOMENTS) + 0.95 * hand.half_m[0] * np.array([math.cos(yaw), math.sin(yaw), 0])
+        things = [prop for prop in others if prop.thing is not None]
+        reached = [
+            np.linalg.norm((end - prop.route.at(MOMENTS))[:, :2], axis=1).max() < max(prop.half_m[:2])
+            for prop in things
+        ]
+        assert any(reached), "the fingers lie on a thing, wherever it goes"
+
+
+def test_varied_things_have_other_shapes_and_some_no_name():
+    odd, stretched, solids = 0, 0, set()
+    for seed in range(80):
+        usual, stage = Stage(seed), Stage(seed, varied=True)
+        assert not any(thing.odd for thing in usual.objects)
+        for before, prop in zip(usual.props, stage.props, strict=True):
+            assert prop.route == before.route
+            if prop.thing is None:
+                continue
+            assert replace(prop.thing, odd=False) == before.thing, "it is called as before"
+            odd += prop.thing.odd
+            stretched += prop.half_m != before.half_m and not prop.thing.odd
+            assert prop.kind in (ODD if prop.thing.odd else {before.kind, *LIKE.get(before.kind, {})})
+            solids.add(prop.kind)
+            lengthy = ("block", "box", "book", "cross", "cup", "sausage", "animal")
+            assert prop.half_m[0] == prop.half_m[1] or prop.kind in lengthy
+    assert min(odd, stretched) > 20
+    assert set(ODD) | {"tumbler", "goblet"} < solids
+
+
+def test_things_often_share_kind_or_colour():
+    stages = [Stage(seed).objects for seed in range(40)]
+    assert np.mean([len({thing.kind for thing in things}) < len(things) for things in stages]) > 0.6
+    assert {thing.kind for things in stages for thing in things} == set(EXTENTS_M)
+
+
+def test_things_do_not_stand_in_one_another_for_the_most_part():
+    clear = []
+    for seed in range(30):
+        spoken = [prop for prop in Stage(seed).props if prop.thing is not None]
+        for index, one in enumerate(spoken):
+            for other in spoken[:index]:
+                apart = np.linalg.norm(one.route.at(MOMENTS)[:, :2] - other.route.at(MOMENTS)[:, :2], axis=1).min()
+                clear.append(apart > 0.8 * max(max(one.half_m[:2]), max(other.half_m[:2])))
+    assert np.mean(clear) > 0.9
+
+
+def test_a_route_goes_back_and_forth_from_its_start_on():
+    route = Route((0.1, 0.0), direction=math.pi / 2, reach=0.2, speed=0.05, start=4.0)
+    places = route.at(np.arange(14.0))
+    assert np.allclose(places[:5], [0.1, 0.0, 0.0])
+    assert np.allclose(places[[8, 12]], [[0.1, 0.2, 0.0], [0.1, 0.0, 0.0]])
+    assert np.allclose(np.linalg.norm(np.diff(places, axis=0), axis=1)[5:7], 0.05)
+
+
+def test_an_arrival_comes_from_afar_and_stays():
+    places = Route((0.0, 0.1), reach=1.0, speed=0.1, arrives=True).at(np.arange(20.0))
+    assert np.allclose(places[0], [1.0, 0.1, 0.0])
+    assert np.allclose(places[10:], [0.0, 0.1, 0.0])
+
+
+def test_a_lift_goes_up_and_down():
+    heights = Route((0.0, 0.0), lift=0.1, speed=0.05).at(np.arange(5.0))[:, 2]
+    assert np.allclose(heights, [0, 0.05, 0.1, 0.05, 0])
+
+
+def test_a_rolling_ball_turns_about_the_axis_across_its_way():
+    """After a quarter of its circumference what was on top faces forwards."""
+    radius = 0.05
+    route = Route((0.0, 0.0), direction=math.pi / 2, reach=1.0, speed=radius * math.pi / 2, rolls=True)
+    top = route.turn(np.array([1.0]), radius)[0] @ [0, 0, 1]
+    assert np.allclose(top, [0, 1, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "route", [Route((0, 0), yaw=1.0), Route((0, 0), spin=0.3, start=2.0), Route((0, 0), rolls=True)]
+)
+def test_turns_are_rotations(route: Route):
+    turns = route.turn(MOMENTS, 0.05)
+    assert np.allclose(turns @ turns.transpose(0, 2, 1), np.eye(3))
+    assert np.allclose(np.linalg.det(turns), 1)
