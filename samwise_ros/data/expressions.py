@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from samwise_ros.data.facts import Fact, Noun, called, false_facts, true_facts
+from samwise_ros.data.facts import Fact, Noun, called, false_facts, misnamed_facts, true_facts
 from samwise_ros.data.tracks import Tracks, members
 from samwise_ros.data.vocabulary import (
     ANYTHING,
@@ -50,13 +50,16 @@ class Expression:
     landmark_noun: Noun | None = None
 
 
-def describe(tracks: Tracks, rng: np.random.Generator, *, held_out: bool = False) -> tuple[Expression, ...]:
+def describe(
+    tracks: Tracks, rng: np.random.Generator, *, held_out: bool = False, misnamed: bool = False
+) -> tuple[Expression, ...]:
     """Say what can be said of a clip.
 
     Args:
         tracks: where its things are.
         rng: chooses among phrasings, and which expressions stay where there are many.
         held_out: use the held-out phrasings, and speak only of things that are held-out pairs of colour and kind.
+        misnamed: things may be called by a kind that they do not have; see `facts.misnamed_facts`.
 
     Returns:
         At most MAX_PER_KIND expressions of each kind, each clearly true of exactly one thing, or of none, in every
@@ -66,7 +69,9 @@ def describe(tracks: Tracks, rng: np.random.Generator, *, held_out: bool = False
     if held_out:
         wanted = {thing.index for thing in tracks.objects if (thing.colour, thing.kind) in HELD_OUT_PAIRS}
         facts = [fact for fact in facts if fact.index in wanted]
-    facts += false_facts(tracks, rng, MAX_PER_KIND)
+    facts += false_facts(tracks, rng, MAX_PER_KIND, misnamed=misnamed)
+    if misnamed:
+        facts += misnamed_facts(tracks, rng)
     found: list[Expression] = []
     for kind in EXPRESSION_KINDS:
         chosen = _choose([fact for fact in facts if fact.kind == kind], rng)

@@ -27,6 +27,10 @@ MIDDLE = 0.15
 """The middle reaches so far to both sides, as a share of the picture's width."""
 
 
+MISNAMED = 2
+"""So many wrong names each thing is called that its colour singles out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Noun:
     """What a thing may be called; an empty part is left open."""
@@ -274,13 +278,14 @@ def _late_motions(tracks: Tracks, me: int, others: int) -> Iterator[Fact]:
                 yield Fact("late", "motion", name, noun, thing.index, since=last_rest + 1)
 
 
-def false_facts(tracks: Tracks, rng: np.random.Generator, count: int) -> Iterator[Fact]:
+def false_facts(tracks: Tracks, rng: np.random.Generator, count: int, *, misnamed: bool = False) -> Iterator[Fact]:
     """Yield some things that are true of nothing in view.
 
     Args:
         tracks: where everything is.
         rng: chooses.
         count: how many to try; fewer come where a draft may be true of something after all.
+        misnamed: leave out what `misnamed_facts` takes to be true.
     """
     unmoved = list(_false_motions(tracks))
     here = [tracks.objects[i] for i in members(tracks.in_view)]
@@ -289,11 +294,30 @@ def false_facts(tracks: Tracks, rng: np.random.Generator, count: int) -> Iterato
             yield unmoved[int(rng.integers(len(unmoved)))]
             continue
         noun = _draft_noun(here, rng)
-        if any(noun.fits(thing) for thing in here):
+        if any(noun.fits(thing) for thing in here) or (misnamed and _find_misnamed(here, noun)):
             continue
         group = str(rng.choice(("place", "order", "motion"))) if rng.random() < 0.35 else ""
         name = str(rng.choice(list(PHRASES[group]))) if group else ""
         yield Fact("absent", group, name, noun, 0)
+
+
+def misnamed_facts(tracks: Tracks, rng: np.random.Generator) -> Iterator[Fact]:
+    """Yield what is true for those who do not mind the name: "the red cup" of the only red thing, where no cup is.
+
+    Things in the world have more shapes than words have.
+    """
+    here = [tracks.objects[i] for i in members(tracks.in_view)]
+    for thing in here:
+        nouns = [Noun(KINDS[index], thing.colour) for index in rng.permutation(len(KINDS))]
+        for noun in [noun for noun in nouns if _find_misnamed(here, noun)][:MISNAMED]:
+            yield Fact("colour", "", "", noun, thing.index)
+
+
+def _find_misnamed(here: list[SceneObject], noun: Noun) -> SceneObject | None:
+    """The one thing of a noun's colour, where nothing is of its kind."""
+    alike = [thing for thing in here if thing.colour == noun.colour]
+    others = any(not thing.odd and is_called(noun.kind, thing.kind) for thing in here)
+    return alike[0] if noun.kind and not noun.material and len(alike) == 1 and not others else None
 
 
 def _draft_noun(here: list[SceneObject], rng: np.random.Generator) -> Noun:

@@ -82,7 +82,8 @@ class World:
         zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: show held-out combinations.
         grip: a hand holds one of the things and goes where it goes.
-        varied: things have other shapes, too: of other proportions, and such as have no name.
+        varied: things have other shapes, too, of other proportions and such as have no name; and where nothing is a
+            cup, the only red thing is "the red cup".
         device: where to film.
 
     Raises:
@@ -104,7 +105,7 @@ class World:
     ) -> None:
         _check_arguments(seed, height, width, speed_m)
         self._seed, self._height, self._width, self._device = seed, height, width, device
-        self._held_out = held_out
+        self._held_out, self._varied = held_out, varied
         self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out, grip=grip, varied=varied)
 
     @property
@@ -204,7 +205,7 @@ class World:
             rgb, instances, normals, silhouettes = parts
             rng = np.random.default_rng([self._seed, 4, start, frames, stride])
             tracks = self._measure(when, instances, silhouettes)
-            said = describe(tracks, rng, held_out=self._held_out)
+            said = describe(tracks, rng, held_out=self._held_out, misnamed=self._varied)
             clips.append(Clip(rgb, instances, self.objects, said, normals, tracks.main_motions))
         return clips
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from hand_tracks import moved, thing, tracks_of
 
-from samwise_ros.data.facts import Noun, false_facts, may_be_said, true_facts
-from samwise_ros.data.tracks import Tracks
+from samwise_ros.data.facts import MISNAMED, Noun, false_facts, may_be_said, misnamed_facts, true_facts
+from samwise_ros.data.tracks import SceneObject, Tracks
 
 
 def said(tracks: Tracks, kind: str, noun: Noun | None = None) -> set[tuple[str, int]]:
@@ -47,6 +47,27 @@ def test_what_has_no_name_may_be_called_anything():
     absent = [fact.noun for fact in false_facts(tracks, np.random.default_rng(0), 400) if fact.group != "motion"]
     assert len(absent) > 50
     assert not any(noun.colour in ("", "red") and not noun.material for noun in absent)
+
+
+def test_the_wrong_name_is_taken_for_a_colour_that_singles_out():
+    red, blue, cup = thing(1, "ball", "red"), thing(2, "ball", "blue"), thing(3, "cup", "green")
+
+    def meant(*things: SceneObject) -> set[tuple[str, str, int]]:
+        tracks = tracks_of(*things, x=[0.2, 0.5, 0.8][: len(things)])
+        facts = [fact for seed in range(20) for fact in misnamed_facts(tracks, np.random.default_rng(seed))]
+        assert {(fact.kind, fact.group) for fact in facts} <= {("colour", "")}
+        assert len(facts) <= 20 * MISNAMED * len(things)
+        true = {(fact.noun.colour, fact.noun.kind, fact.index) for fact in facts}
+        false = [fact.noun for fact in false_facts(tracks, np.random.default_rng(0), 2000, misnamed=True)]
+        assert not {(noun.colour, noun.kind) for noun in false if not noun.material} & {pair[:2] for pair in true}
+        return true
+
+    alone = meant(red, blue)
+    assert ("red", "cup", 1) in alone
+    assert ("blue", "cup", 2) in alone
+    assert not any(kind == "ball" or colour not in ("red", "blue") for colour, kind, _ in alone)
+    assert not any(kind == "cup" for _, kind, _ in meant(red, blue, cup)), "a cup is there, of another colour"
+    assert not any(colour == "red" for colour, _, _ in meant(red, replace(blue, colour="red"))), "two are red"
 
 
 def test_a_material_singles_out():
