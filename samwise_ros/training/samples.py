@@ -20,7 +20,7 @@ from samwise_ros.data.expressions import Expression
 from samwise_ros.data.facts import Noun
 from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
 from samwise_ros.data.tracks import MOTIONS, SceneObject
-from samwise_ros.data.vocabulary import COLOURS, KINDS, MATERIALS
+from samwise_ros.data.vocabulary import COLOURS, HELD_OUT_PAIRS, KINDS, MATERIALS
 from samwise_ros.data.wording import reword
 from samwise_ros.engine.preprocess import MEAN, fitted_size, whole_steps
 from samwise_ros.training.vary import retone, squash, swap_sides, vary
@@ -197,6 +197,7 @@ class SyntheticSamples(IterableDataset[Sample]):
         stride = int(rng.integers(STRIDES[0], STRIDES[1] + 1))
         starts = [self._choose_start(world, stride, rng) for _ in range(max(2, FRAMES_AT_ONCE // self._frames))]
         for clip in world.clips(starts, self._frames, stride):
+            clip = replace(clip, expressions=tuple(one for one in clip.expressions if not denies_held_out(one)))
             if sum(self._weights.get(said.kind, 0) > 0 for said in clip.expressions) >= self._expressions:
                 yield squash(clip, height_px, width_px)
 
@@ -206,6 +207,15 @@ class SyntheticSamples(IterableDataset[Sample]):
             ahead = stride * int(rng.integers(1, self._frames))
             return max(0, int(rng.choice(world.events)) - ahead)
         return int(rng.integers(LAST_FRAME))
+
+
+def denies_held_out(expression: Expression) -> bool:
+    """Whether an expression says of a held-out pair of colour and kind that it is not there.
+
+    No training shows these, so that in it they never are: what is only ever denied is taken for what does not exist.
+    """
+    noun = expression.noun
+    return not expression.object_index and noun is not None and (noun.colour, noun.kind) in HELD_OUT_PAIRS
 
 
 def draw_expressions(

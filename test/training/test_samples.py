@@ -18,6 +18,7 @@ from samwise_ros.training.samples import (
     Sample,
     SyntheticSamples,
     clip_to_sample,
+    denies_held_out,
     draw_expressions,
     mirror,
     pad_clip,
@@ -49,6 +50,23 @@ def test_every_sample_has_as_many_expressions_as_asked():
         assert sample.masks.shape == (3, 2, 64, 64)
         assert sample.masks.dtype == np.bool_
         assert len(set(sample.texts)) == 3
+
+
+def test_held_out_pairs_are_not_denied(monkeypatch: pytest.MonkeyPatch):
+    absent = Expression("the red cup", "absent", 0, noun=Noun("cup", "red"))
+    assert denies_held_out(absent)
+    assert not denies_held_out(replace(absent, object_index=1)), "a wrong name"
+    assert not denies_held_out(replace(absent, noun=Noun("cup", "blue")))
+    assert not denies_held_out(replace(absent, noun=None))
+    clips = World.clips
+    monkeypatch.setattr(
+        World,
+        "clips",
+        lambda *args: [replace(clip, expressions=(*clip.expressions, absent)) for clip in clips(*args)],
+    )
+    texts = {text for sample in first_samples(20, weights={"absent": 1.0, "colour": 0.01}) for text in sample.texts}
+    assert texts
+    assert absent.text not in texts
 
 
 def test_a_share_of_the_expressions_is_reworded():
