@@ -167,7 +167,8 @@ EXPRESSION_KINDS = (
 HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
     (COLOURS[(3 * place + 2) % len(COLOURS)], kind) for place, kind in enumerate(KINDS)
 )
-"""One colour of each kind that no training sees."""
+"""One colour of each kind that no training shows. Its words may name what has the colour and another kind; see
+`facts.misnamed_facts`."""
 
 
 def pick(words: Sequence[str], rng: np.random.Generator) -> str:
