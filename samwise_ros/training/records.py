@@ -62,8 +62,8 @@ class Records:
         if step % LOG_EVERY and step < self._bar.total:
             return
         for (side_px, frames), past in self._waiting.items():
-            names = [name for name in LOSSES if name in past[0]]
-            means = torch.stack([torch.stack([one[name] for one in past]).mean() for name in names])
+            names = [name for name in LOSSES if any(name in one for one in past)]
+            means = torch.stack([torch.stack([one[name] for one in past if name in one]).mean() for name in names])
             values = dict(zip(names, mean_over_processes(means).tolist(), strict=True))
             self._bar.set_postfix(
                 {"side_px": side_px, "frames": frames, **{name: f"{value:.3f}" for name, value in values.items()}}

@@ -152,6 +152,16 @@ def test_stages_take_turns_and_the_log_tells_them_apart(write_recipe, tmp_path: 
     assert validation["validation"]
 
 
+def test_stages_of_one_size_share_a_line_of_the_log(write_recipe, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(records, "LOG_EVERY", 4)
+    asking, naming = ({**TWO_STEPS[0], "expressions": expressions} for expressions in (1, 0))
+    train(write_recipe(stages=[[asking, naming]], validate_every=100), tmp_path, cpu=True)
+    line, _ = rows_of(tmp_path)
+    assert line["step"] == "4"
+    assert line["dice"], "of what asks alone"
+    assert line["auxiliary"], "of both"
+
+
 def test_the_state_is_written_often_and_never_half(write_recipe, tmp_path: Path, monkeypatch):
     steps: list[int] = []
     save = Trainer.save
