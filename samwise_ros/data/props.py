@@ -57,6 +57,9 @@ ODD: dict[str, tuple[float, float, float]] = {
 }
 """Solids that have no name, and their half extents; three of them are such for their extents alone."""
 
+ANGULAR = ("block", "box", "book", "cup", "sausage", "pyramid", "cross", "star", "animal")
+"""Solids that look otherwise from another side; all others are round about the vertical."""
+
 ALIKE, UNUSUAL = 0.35, 0.35
 """Shares of the things of varied stages that are as everywhere, and that have a name but another shape; the others are
 odd."""
@@ -142,7 +145,7 @@ class Prop:
     @property
     def can_be_seen_to_spin(self) -> bool:
         """Whether it turns around itself, and does not look the same all the while."""
-        has_sides = self.kind in ("block", "box", "book", "cup")
+        has_sides = self.kind in ANGULAR
         return self.route.spin != 0 and (has_sides or PATTERNS[self.pattern] not in ("plain", "cloth"))
 
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from samwise_ros.data.patterns import PATTERNS
 from samwise_ros.data.props import EXTENTS_M, LIKE, ODD, Route
+from samwise_ros.data.solids import SOLIDS
 from samwise_ros.data.staging import Stage
 
 MOMENTS = np.arange(0.0, 40.0)
@@ -48,6 +50,15 @@ def test_varied_things_have_other_shapes_and_some_no_name():
             assert prop.half_m[0] == prop.half_m[1] or prop.kind in lengthy
     assert min(odd, stretched) > 20
     assert set(ODD) | {"tumbler", "goblet"} < solids
+
+
+def test_what_is_not_round_can_be_seen_to_spin():
+    (prop, *_) = Stage(0).props
+    spinning = replace(prop, pattern=PATTERNS.index("plain"), route=Route((0.0, 0.0), spin=0.1))
+    seen = {kind for kind in SOLIDS if replace(spinning, kind=kind).can_be_seen_to_spin}
+    round_ones = {"ball", "cylinder", "bottle", "cone", "ring", "bowl", "tumbler", "goblet", "hourglass", "pear", "arm"}
+    assert seen == set(SOLIDS) - round_ones
+    assert all(replace(spinning, kind=kind, pattern=PATTERNS.index("stripes")).can_be_seen_to_spin for kind in SOLIDS)
 
 
 def test_things_often_share_kind_or_colour():
