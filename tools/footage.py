@@ -64,6 +64,7 @@ class Clip:
 
 
 RED, BLUE = Hue((-20, 16), 0.47, (0.24, 1.0)), Hue((184, 224), 0.5, (0.16, 1.0))
+"""Of the cups in a toy sink."""
 
 OPENVLA = "openvla/openvla.github.io, static/videos"
 

@@ -27,12 +27,13 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from samwise_ros.data.expressions import Expression
-from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, Clip, World
+from samwise_ros.data.synthetic import FIRST_TRAINING_SEED, LAST_EVENT, Clip, World
 from samwise_ros.data.wording import reword
 from samwise_ros.evaluation.synthetic import track_texts
 from samwise_ros.model import sam2_steps
 from samwise_ros.model.build import build_segmenter, load_network
 from samwise_ros.model.checkpoint import save_weights, tokenizer_path
+from samwise_ros.training.samples import SQUASHES, shuffle_by_kind
 from samwise_ros.training.vary import retone, squash
 from samwise_ros.types import text_key
 
@@ -160,7 +161,7 @@ def record(stream: tuple[Path, int]) -> tuple[npt.NDArray[np.generic], ...] | No
 def film(seed: int, rng: np.random.Generator) -> Clip:
     """Film a world as the tests show theirs, or half of the time as real footage may be."""
     real = rng.random() < 0.5
-    squashed = math.exp(rng.uniform(math.log(0.7), math.log(1.43))) if real and rng.random() < 0.6 else 1.0
+    squashed = math.exp(rng.uniform(*np.log(SQUASHES))) if real and rng.random() < 0.6 else 1.0
     world = World(
         seed,
         height=HEIGHT_PX,
@@ -169,18 +170,16 @@ def film(seed: int, rng: np.random.Generator) -> Clip:
         grip=real and rng.random() < 0.6,
         varied=real and rng.random() < 0.6,
     )
-    start = int(rng.integers(80))
+    start = int(rng.integers(LAST_EVENT))
     if world.events and rng.random() < 0.5:
-        start = max(0, world.events[seed % len(world.events)] - FRAMES // 3)
+        start = world.before_event(FRAMES)
     clip = squash(world.clip(start, FRAMES), HEIGHT_PX, WIDTH_PX)
     return replace(clip, rgb=retone(clip.rgb, rng)) if real and rng.random() < 0.7 else clip
 
 
 def choose(clip: Clip, rng: np.random.Generator) -> list[Expression]:
     """Some expressions of every kind, some of them reworded, no two of the same text."""
-    by_kind: dict[str, list[Expression]] = {}
-    for index in rng.permutation(len(clip.expressions)):
-        by_kind.setdefault(clip.expressions[index].kind, []).append(clip.expressions[index])
+    by_kind = shuffle_by_kind(clip.expressions, rng)
     drawn = [one for kind, several in by_kind.items() for one in several[: ASKED.get(kind, 1)]]
     said = [replace(one, text=reword(one.text, rng)) if rng.random() < 0.4 else one for one in drawn]
     return list({text_key(one.text): one for one in said}.values())

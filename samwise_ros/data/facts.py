@@ -25,8 +25,6 @@ NEAR_RATIO = 1.6
 """So many times farther are those that are not next to it."""
 MIDDLE = 0.15
 """The middle reaches so far to both sides, as a share of the picture's width."""
-
-
 MISNAMED = 2
 """So many wrong names each thing is called that its colour singles out."""
 
@@ -294,7 +292,7 @@ def false_facts(tracks: Tracks, rng: np.random.Generator, count: int, *, misname
             yield unmoved[int(rng.integers(len(unmoved)))]
             continue
         noun = _draft_noun(here, rng)
-        if any(noun.fits(thing) for thing in here) or (misnamed and _find_misnamed(here, noun)):
+        if any(noun.fits(thing) for thing in here) or (misnamed and _is_misnomer(noun, here)):
             continue
         group = str(rng.choice(("place", "order", "motion"))) if rng.random() < 0.35 else ""
         name = str(rng.choice(list(PHRASES[group]))) if group else ""
@@ -309,15 +307,15 @@ def misnamed_facts(tracks: Tracks, rng: np.random.Generator) -> Iterator[Fact]:
     here = [tracks.objects[i] for i in members(tracks.in_view)]
     for thing in here:
         nouns = [Noun(KINDS[index], thing.colour) for index in rng.permutation(len(KINDS))]
-        for noun in [noun for noun in nouns if _find_misnamed(here, noun)][:MISNAMED]:
+        for noun in [noun for noun in nouns if _is_misnomer(noun, here)][:MISNAMED]:
             yield Fact("colour", "", "", noun, thing.index)
 
 
-def _find_misnamed(here: list[SceneObject], noun: Noun) -> SceneObject | None:
-    """The one thing of a noun's colour, where nothing is of its kind."""
-    alike = [thing for thing in here if thing.colour == noun.colour]
-    others = any(not thing.odd and is_called(noun.kind, thing.kind) for thing in here)
-    return alike[0] if noun.kind and not noun.material and len(alike) == 1 and not others else None
+def _is_misnomer(noun: Noun, here: list[SceneObject]) -> bool:
+    """Whether one thing alone has a noun's colour, and nothing its kind."""
+    alike = sum(thing.colour == noun.colour for thing in here)
+    named = any(not thing.odd and is_called(noun.kind, thing.kind) for thing in here)
+    return bool(noun.kind) and not noun.material and alike == 1 and not named
 
 
 def _draft_noun(here: list[SceneObject], rng: np.random.Generator) -> Noun:

@@ -9,14 +9,11 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from samwise_ros.data.colours import sample_colour
 from samwise_ros.data.patterns import PATTERNS
-from samwise_ros.data.tracks import SceneObject
+from samwise_ros.data.tracks import Floats, SceneObject
 from samwise_ros.data.vocabulary import COLOURS, HELD_OUT_PAIRS
-
-Floats = npt.NDArray[np.float64]
 
 EXTENTS_M: dict[str, tuple[float, float, float]] = {
     "ball": (0.045, 0.045, 0.045),

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from samwise_ros.data.filming import Film, Lamp, Materials, Planes, Scene, film
-from samwise_ros.data.props import Floats, choose_arms, choose_pattern, choose_props, holding_arm, reshape, to_linear
+from samwise_ros.data.props import choose_arms, choose_pattern, choose_props, holding_arm, reshape, to_linear
 from samwise_ros.data.raycaster import Eyes, Things
 from samwise_ros.data.sensor import Sensor, expose
 from samwise_ros.data.solids import SOLIDS
-from samwise_ros.data.tracks import SceneObject
+from samwise_ros.data.tracks import Floats, SceneObject
 
 TABLE_PATTERNS = ("plain", "wood", "wood", "cloth", "tiles", "checks", "gravel", "print")
 WALL_PATTERNS = ("plain", "plain", "wood", "tiles", "foliage", "print", "cloth", "stripes")

@@ -126,6 +126,12 @@ class World:
         happens = [np.flatnonzero(event.any(1)) + 1 for event in (begins, enters)]
         return tuple(np.unique(np.concatenate(happens)).tolist())
 
+    def before_event(self, frames: int) -> int:
+        """The first frame of a clip of so many in whose midst something happens; 0 where nothing does."""
+        if not self.events:
+            return 0
+        return max(0, self.events[self._seed % len(self.events)] - frames // 3)
+
     def frame(self, t: int) -> tuple[Bytes, Bytes]:
         """Film one moment.
 
@@ -278,9 +284,7 @@ def render_clip(seed: int, *, frames: int, height: int, width: int, held_out: bo
         DatasetError: an argument is out of its range.
     """
     world = World(seed, height=height, width=width, held_out=held_out)
-    events = world.events
-    start = max(0, events[seed % len(events)] - frames // 3) if seed % 2 and events else 0
-    return world.clip(start, frames)
+    return world.clip(world.before_event(frames) if seed % 2 else 0, frames)
 
 
 def _check_arguments(seed: int, height: int, width: int, speed_m: float) -> None:

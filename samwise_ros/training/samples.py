@@ -232,9 +232,7 @@ def draw_expressions(
     Returns:
         The drawn expressions.
     """
-    by_kind: dict[str, list[Expression]] = {}
-    for index in rng.permutation(len(expressions)):
-        by_kind.setdefault(expressions[index].kind, []).append(expressions[index])
+    by_kind = shuffle_by_kind(expressions, rng)
     drawn: list[Expression] = []
     while len(drawn) < count and by_kind:
         kinds = list(by_kind)
@@ -246,6 +244,14 @@ def draw_expressions(
         if not by_kind[kind]:
             del by_kind[kind]
     return drawn
+
+
+def shuffle_by_kind(expressions: tuple[Expression, ...], rng: np.random.Generator) -> dict[str, list[Expression]]:
+    """The expressions of each kind, in any order."""
+    by_kind: dict[str, list[Expression]] = {}
+    for index in rng.permutation(len(expressions)):
+        by_kind.setdefault(expressions[index].kind, []).append(expressions[index])
+    return by_kind
 
 
 def mirror(clip: Clip) -> Clip:

@@ -96,9 +96,9 @@ def test_two_processes_give_the_numbers_of_one(
     losses, losses_together = read_losses(one), read_losses(two)
     assert len(losses) == 2, "of single frames and of clips"
     assert losses[1].keys() == set(LOSSES) - (set(SAMWISE_LOSSES) if model == "refsam_compact" else set())
-    close = {"abs": TOGETHER, "rel": TOGETHER / 4}  # float32 has no fifth decimal place of the auxiliary loss's 18
-    # Muon goes as far in directions that are nothing but rounding errors, so that its runs drift apart.
-    close = close if muon_rate is None else {"rel": 1e-3}
+    # float32 has no fifth decimal place of the auxiliary loss's 18. Muon goes as far in directions that are nothing but
+    # rounding errors, so that its runs drift apart.
+    close = {"abs": TOGETHER, "rel": TOGETHER / 4} if muon_rate is None else {"rel": 1e-3}
     assert losses_together == [pytest.approx(row, **close) for row in losses]
     alone, together = (torch.load(out / "state.pt", weights_only=True) for out in (one, two))
     assert len(together["random"]) == 2

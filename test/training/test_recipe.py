@@ -119,7 +119,7 @@ def test_stages_that_take_turns(tmp_path):
         ({"ema_decay": 1.0}, "has ema_decay 1.0, expected 0 to below 1"),
         (
             {"loss_weights": {"focal": 1.0}},
-            "weighs losses focal, expected exactly focal, dice, score, cme, ch",
+            "weighs losses focal, expected exactly focal, dice, score, cme, choice, auxiliary",
         ),
         (
             {"learning_rate_factors": [0.1]},
