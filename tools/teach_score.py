@@ -1,6 +1,6 @@
 """Teach the object score of `compact` alone, on whole streams: what of its masks to show, and what to hide.
 
-    python tools/teach_score.py WEIGHTS OUT        # a quarter of an hour on two CPU cores
+    python tools/teach_score.py WEIGHTS OUT        # seven minutes on two CPU cores
 
 A training sees short clips, in which hardly anything is hidden. Here worlds that no training has seen run through the
 tracker, one half of them as the tests' are and the other as real footage may be. The tokens that the score is made from
@@ -33,7 +33,7 @@ from samwise_ros.evaluation.synthetic import track_texts
 from samwise_ros.model import sam2_steps
 from samwise_ros.model.build import build_segmenter, load_network
 from samwise_ros.model.checkpoint import save_weights, tokenizer_path
-from samwise_ros.training.samples import SQUASHES, shuffle_by_kind
+from samwise_ros.training.samples import SQUASHES, denies_held_out, shuffle_by_kind
 from samwise_ros.training.vary import retone, squash
 from samwise_ros.types import text_key
 
@@ -178,8 +178,8 @@ def film(seed: int, rng: np.random.Generator) -> Clip:
 
 
 def choose(clip: Clip, rng: np.random.Generator) -> list[Expression]:
-    """Some expressions of every kind, some of them reworded, no two of the same text."""
-    by_kind = shuffle_by_kind(clip.expressions, rng)
+    """Some expressions of every kind, some of them reworded, no two of the same text; no held-out pair is denied."""
+    by_kind = shuffle_by_kind(tuple(one for one in clip.expressions if not denies_held_out(one)), rng)
     drawn = [one for kind, several in by_kind.items() for one in several[: ASKED.get(kind, 1)]]
     said = [replace(one, text=reword(one.text, rng)) if rng.random() < 0.4 else one for one in drawn]
     return list({text_key(one.text): one for one in said}.values())
