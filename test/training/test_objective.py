@@ -14,7 +14,8 @@ from samwise_ros.data.synthetic import render_clip
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.model.build import build_model
 from samwise_ros.model.refsam import RefSam
-from samwise_ros.training.auxiliary import AuxiliaryHeads
+from samwise_ros.training import objective as objective_module
+from samwise_ros.training.auxiliary import AuxiliaryHeads, cells_choice_loss
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.recipe import LOSSES, SAMWISE_LOSSES
 from samwise_ros.training.samples import Batch, clip_to_sample, pad_clip, samples_to_batch
@@ -133,6 +134,30 @@ def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Bat
     if model == "compact":
         assert network.get_parameter("adapters.0.change.tell.weight").grad.abs().max() > 0, "motions, too"
     assert all(parameter.grad is None for parameter in network.text_encoder.parameters())
+
+
+@pytest.mark.parametrize("model", ["compact", "refsam_compact"])
+def test_a_mask_has_to_choose_among_the_things_of_its_frame(model: str, batch: Batch, monkeypatch):
+    network = build_model(model)
+    network.set_image_side(64)
+    objective = Objective(network, dict.fromkeys(LOSSES, 0.0) | {"choice": 1.0}, SyntheticSource.classes)
+    assert objective.heads is None, "it needs none"
+    asked = []
+
+    def keep(*args: object) -> torch.Tensor:
+        asked.append(args)
+        return cells_choice_loss(*args)
+
+    monkeypatch.setattr(objective_module, "cells_choice_loss", keep)
+    images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
+    losses = objective(images, torch.randint(4, 2000, (2 * EXPRESSIONS, 7)), batch.mask, batch.shown, batch.things)
+    ((logits, mask, numbers, frames),) = asked
+    assert losses.keys() == {"choice"}
+    assert losses["choice"] > 0
+    assert len(logits) == 2 * EXPRESSIONS * FRAMES
+    assert torch.equal(mask, batch.mask)
+    assert torch.equal(numbers, batch.shown[:, 0])
+    assert frames == FRAMES
 
 
 def test_a_frame_of_refsam_counts_alone(batch: Batch):

@@ -97,6 +97,16 @@ def test_a_sample_tells_what_every_pixel_shows():
     assert set(sample.shown[:, 4].flat) == {-1}, "one frame tells no motion"
 
 
+def test_what_has_no_name_is_of_no_kind():
+    clip = render_clip(5, frames=1, height=64, width=64)
+    first, *others = clip.objects
+    sample = clip_to_sample(replace(clip, objects=(replace(first, odd=True), *others)), [])
+    seen = clip.instances == first.index
+    assert seen.any()
+    assert set(sample.shown[:, 2][seen]) == {-1}
+    assert set(sample.shown[:, 1][seen]) == {COLOURS.index(first.colour)}
+
+
 def test_a_sample_tells_how_things_move():
     clip = render_clip(5, frames=6, height=64, width=64)
     assert "still" in clip.motions
