@@ -11,6 +11,7 @@ thing is the only larger one of its hue, so that a threshold of colour says wher
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,13 @@ class Hue:
         degrees: lowest and highest hue; the lowest may be below 0.
         saturation: least, 0..1.
         value: least and greatest, 0..1.
+        side: "left" or "right" where it is the outermost of several; else it is the largest.
     """
 
     degrees: tuple[float, float]
     saturation: float
     value: tuple[float, float] = (0.25, 1.0)
+    side: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,14 @@ class Clip:
         source: repository and path on GitHub.
         things: expressions, and what the things look like.
         absent: expressions that are true of nothing in it.
+        frames: most frames of it; as long as what is said is true.
     """
 
     name: str
     source: str
     things: dict[str, Hue]
     absent: tuple[str, ...]
+    frames: int = FRAMES
 
 
 RED, BLUE = Hue((-20, 16), 0.47, (0.24, 1.0)), Hue((184, 224), 0.5, (0.16, 1.0))
@@ -182,6 +187,44 @@ CLIPS = (
         {"the red apple": Hue((-40, 16), 0.43, (0.12, 1.0))},
         ("the green apple",),
     ),
+    Clip(
+        "cups.mp4",
+        "facebookresearch/sam2, demo/data/gallery/02_cups.mp4",
+        {
+            "the red cup on the left": Hue((-30, 10), 0.6, (0.3, 1.0), side="left"),
+            "the red cup on the right": Hue((-30, 10), 0.6, (0.3, 1.0), side="right"),
+        },
+        ("the blue cup on the left", "the green cup"),
+        frames=12,
+    ),
+    Clip(
+        "corners.mp4",
+        "interactive-language/interactive-language.github.io, video/colors_to_corners_0.mp4",
+        {"the red block on the right": Hue((-20, 14), 0.6, (0.4, 1.0), side="right")},
+        ("the purple block on the right",),
+        frames=16,
+    ),
+    Clip(
+        "pick.mp4",
+        "CLASS-Robot/class-robot.github.io, static/videos/stack.mp4",
+        {"the green block": Hue((120, 170), 0.4), "the red block": Hue((-40, 5), 0.5, (0.3, 1.0))},
+        ("the yellow block",),
+    ),
+    Clip(
+        "noodles.mp4",
+        "octo-models/octo-models.github.io, static/videos/out_ur5.mp4",
+        {"the red bowl": Hue((-20, 16), 0.4, (0.2, 0.8))},
+        ("the green bowl",),
+    ),
+    Clip(
+        "pot.mp4",
+        f"{OPENVLA}/qualitative_results/correct_target/openvla--put_eggplant_into_pot--clutter.mp4",
+        {
+            "the purple eggplant": Hue((245, 310), 0.35, (0.15, 0.8)),
+            "the orange carrot": Hue((10, 30), 0.7, (0.6, 1.0)),
+        },
+        ("the purple cup",),
+    ),
 )
 
 
@@ -194,7 +237,7 @@ def main() -> None:
     segmenter = build_segmenter("compact", weights=options.weights, device="auto")
     rows, means, false = ["| clip | source | expression | J | frames |", "|---|---|---|---|---|"], [], []
     for clip in CLIPS:
-        frames = read_frames(options.folder / clip.name)
+        frames = read_frames(options.folder / clip.name)[: clip.frames]
         masks, _ = track_texts(segmenter, frames, (*clip.things, *clip.absent))
         for (text, hue), found in zip(clip.things.items(), masks, strict=False):
             pairs = [(mask, find_hue(frame, hue)) for mask, frame in zip(found, frames, strict=True)]
@@ -219,7 +262,7 @@ def read_frames(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def find_hue(rgb: npt.NDArray[np.uint8], hue: Hue) -> npt.NDArray[np.bool_]:
-    """The largest part of a picture (H, W, 3) that looks like this, without holes: (H, W)."""
+    """The largest or outermost part of a picture (H, W, 3) that looks like this, without holes: (H, W)."""
     hsv = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 1.2).astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
     low, high = hue.degrees
     fits = ((hsv[..., 0] - low) % 360 <= high - low) & (hsv[..., 1] >= hue.saturation)
@@ -229,8 +272,17 @@ def find_hue(rgb: npt.NDArray[np.uint8], hue: Hue) -> npt.NDArray[np.bool_]:
     outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(closed.shape, np.uint8)
     if outlines:
-        cv2.drawContours(filled, [max(outlines, key=cv2.contourArea)], -1, 1, -1)
+        cv2.drawContours(filled, [choose(outlines, hue.side)], -1, 1, -1)
     return filled > 0
+
+
+def choose(outlines: Sequence[npt.NDArray[np.generic]], side: str) -> npt.NDArray[np.generic]:
+    """The largest, or of those at least a quarter as large the outermost on a side."""
+    largest = max(outlines, key=cv2.contourArea)
+    if not side:
+        return largest
+    large = [outline for outline in outlines if cv2.contourArea(outline) >= cv2.contourArea(largest) / 4]
+    return (min if side == "left" else max)(large, key=lambda outline: float(outline[..., 0].mean()))
 
 
 if __name__ == "__main__":

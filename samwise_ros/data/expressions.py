@@ -69,9 +69,9 @@ def describe(
     if held_out:
         wanted = {thing.index for thing in tracks.objects if (thing.colour, thing.kind) in HELD_OUT_PAIRS}
         facts = [fact for fact in facts if fact.index in wanted]
-    facts += false_facts(tracks, rng, MAX_PER_KIND, misnamed=misnamed)
     if misnamed:
-        facts += misnamed_facts(tracks, rng)
+        facts += list(misnamed_facts(tracks, facts, rng))
+    facts += false_facts(tracks, rng, MAX_PER_KIND, misnamed=misnamed)
     found: list[Expression] = []
     for kind in EXPRESSION_KINDS:
         chosen = _choose([fact for fact in facts if fact.kind == kind], rng)

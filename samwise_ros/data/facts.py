@@ -26,7 +26,7 @@ NEAR_RATIO = 1.6
 MIDDLE = 0.15
 """The middle reaches so far to both sides, as a share of the picture's width."""
 MISNAMED = 2
-"""So many wrong names each thing is called that its colour singles out."""
+"""So many wrong names stand for "thing" in what is true of a thing of some colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ def false_facts(tracks: Tracks, rng: np.random.Generator, count: int, *, misname
         tracks: where everything is.
         rng: chooses.
         count: how many to try; fewer come where a draft may be true of something after all.
-        misnamed: leave out what `misnamed_facts` takes to be true.
+        misnamed: leave out what `misnamed_facts` may take to be true.
     """
     unmoved = list(_false_motions(tracks))
     here = [tracks.objects[i] for i in members(tracks.in_view)]
@@ -299,23 +299,29 @@ def false_facts(tracks: Tracks, rng: np.random.Generator, count: int, *, misname
         yield Fact("absent", group, name, noun, 0)
 
 
-def misnamed_facts(tracks: Tracks, rng: np.random.Generator) -> Iterator[Fact]:
-    """Yield what is true for those who do not mind the name: "the red cup" of the only red thing, where no cup is.
+def misnamed_facts(tracks: Tracks, facts: list[Fact], rng: np.random.Generator) -> Iterator[Fact]:
+    """Yield what is true for those who do not mind the name: "the red cup on the left", where nothing is a cup.
 
     Things in the world have more shapes than words have.
+
+    Args:
+        tracks: where everything is.
+        facts: what is true of it.
+        rng: chooses the names.
     """
     here = [tracks.objects[i] for i in members(tracks.in_view)]
-    for thing in here:
-        nouns = [Noun(KINDS[index], thing.colour) for index in rng.permutation(len(KINDS))]
-        for noun in [noun for noun in nouns if _is_misnomer(noun, here)][:MISNAMED]:
-            yield Fact("colour", "", "", noun, thing.index)
+    for fact in facts:
+        nouns = [replace(fact.noun, kind=KINDS[index]) for index in rng.permutation(len(KINDS))]
+        if not fact.noun.kind:
+            for noun in [noun for noun in nouns if _is_misnomer(noun, here)][:MISNAMED]:
+                yield replace(fact, noun=noun)
 
 
 def _is_misnomer(noun: Noun, here: list[SceneObject]) -> bool:
-    """Whether one thing alone has a noun's colour, and nothing its kind."""
-    alike = sum(thing.colour == noun.colour for thing in here)
+    """Whether something has a noun's colour, and nothing its kind."""
+    coloured = any(thing.colour == noun.colour for thing in here)
     named = any(not thing.odd and is_called(noun.kind, thing.kind) for thing in here)
-    return bool(noun.kind) and not noun.material and alike == 1 and not named
+    return bool(noun.kind) and not noun.material and coloured and not named
 
 
 def _draft_noun(here: list[SceneObject], rng: np.random.Generator) -> Noun:

@@ -49,25 +49,31 @@ def test_what_has_no_name_may_be_called_anything():
     assert not any(noun.colour in ("", "red") and not noun.material for noun in absent)
 
 
-def test_the_wrong_name_is_taken_for_a_colour_that_singles_out():
+def test_the_wrong_name_is_taken_where_nothing_has_it():
     red, blue, cup = thing(1, "ball", "red"), thing(2, "ball", "blue"), thing(3, "cup", "green")
 
-    def meant(*things: SceneObject) -> set[tuple[str, str, int]]:
+    def meant(*things: SceneObject) -> set[tuple[str, str, str, int]]:
         tracks = tracks_of(*things, x=[0.2, 0.5, 0.8][: len(things)])
-        facts = [fact for seed in range(20) for fact in misnamed_facts(tracks, np.random.default_rng(seed))]
-        assert {(fact.kind, fact.group) for fact in facts} <= {("colour", "")}
-        assert len(facts) <= 20 * MISNAMED * len(things)
-        true = {(fact.noun.colour, fact.noun.kind, fact.index) for fact in facts}
+        true = list(true_facts(tracks))
+        facts = [fact for seed in range(20) for fact in misnamed_facts(tracks, true, np.random.default_rng(seed))]
+        unnamed = [fact for fact in true if fact.noun.colour and not fact.noun.kind]
+        assert len(facts) <= 20 * MISNAMED * len(unnamed)
+        assert {replace(fact, noun=replace(fact.noun, kind="")) for fact in facts} <= set(unnamed), (
+            "true of it as a thing"
+        )
+        wrong = {(fact.noun.colour, fact.noun.kind) for fact in facts}
         false = [fact.noun for fact in false_facts(tracks, np.random.default_rng(0), 2000, misnamed=True)]
-        assert not {(noun.colour, noun.kind) for noun in false if not noun.material} & {pair[:2] for pair in true}
-        return true
+        assert not {(noun.colour, noun.kind) for noun in false if not noun.material} & wrong
+        return {(fact.name, fact.noun.colour, fact.noun.kind, fact.index) for fact in facts}
 
     alone = meant(red, blue)
-    assert ("red", "cup", 1) in alone
-    assert ("blue", "cup", 2) in alone
-    assert not any(kind == "ball" or colour not in ("red", "blue") for colour, kind, _ in alone)
-    assert not any(kind == "cup" for _, kind, _ in meant(red, blue, cup)), "a cup is there, of another colour"
-    assert not any(colour == "red" for colour, _, _ in meant(red, replace(blue, colour="red"))), "two are red"
+    assert ("", "red", "cup", 1) in alone
+    assert ("", "blue", "cup", 2) in alone
+    assert not any(kind == "ball" or colour not in ("red", "blue") for _, colour, kind, _ in alone)
+    assert not any(kind == "cup" for _, _, kind, _ in meant(red, blue, cup)), "a cup is there, of another colour"
+    two = meant(red, replace(blue, colour="red"))
+    assert {("left", "red", "cup", 1), ("right", "red", "cup", 2)} <= two, "a place tells them apart"
+    assert not any(name == "" for name, *_ in two), "two are red"
 
 
 def test_a_material_singles_out():

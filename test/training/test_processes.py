@@ -72,62 +72,73 @@ def read_losses(out: Path) -> list[dict[str, float]]:
     return [{name: float(row[name]) for name in LOSSES if row[name]} for row in rows]
 
 
-@pytest.mark.usefixtures("small_run")
-@pytest.mark.parametrize(("model", "muon_rate"), [("compact", None), ("refsam_compact", None), ("compact", 3.0e-3)])
-def test_two_processes_give_the_numbers_of_one(
-    model: str, muon_rate: float | None, write_recipe, tmp_path: Path, monkeypatch
-):
-    monkeypatch.setattr(records, "LOG_EVERY", 20)
-    stages = [
-        {"side_px": 64, "frames": 1, "batch": 4, "expressions": 2, "zoom": 1, "steps": 2},
-        {"side_px": 64, "frames": 6, "batch": 2, "expressions": 2, "zoom": 1, "steps": 1},
-    ]
-    # Where gradients are nearly rounding errors Adam's first steps are as long as any, and the pyramid is deep: at its
-    # usual rate two runs soon have two pyramids. With some seeds a single number is such a case elsewhere, too.
-    slow = {"pyramid": 1e-6}
-    recipe = write_recipe(
-        model, stages=stages, learning_rate=RATE, muon_learning_rate=muon_rate, learning_rate_factors=slow, seed=3
-    )
-    one, two = tmp_path / "one", tmp_path / "two"
+SINGLE = {"side_px": 64, "frames": 1, "batch": 4, "expressions": 2, "zoom": 1}
+CLIPS = {"side_px": 64, "frames": 6, "batch": 2, "expressions": 2, "zoom": 1}
+
+
+def train_both_ways(recipe: Path, model: str, folder: Path) -> list[tuple[list[dict[str, float]], dict[str, Any]]]:
+    """Losses and final state of one process and of two that train together."""
+    one, two = folder / "one", folder / "two"
     train(recipe, one, cpu=True)
     two.mkdir()
     shutil.copy(one / f"{model}.tokenizer.json", two)
     run_together(2, recipe, two)
-    losses, losses_together = read_losses(one), read_losses(two)
+    return [(read_losses(out), torch.load(out / "state.pt", weights_only=True)) for out in (one, two)]
+
+
+@pytest.mark.usefixtures("small_run")
+@pytest.mark.parametrize("stage", [SINGLE, CLIPS], ids=["single frames", "clips"])
+@pytest.mark.parametrize("model", ["compact", "refsam_compact"])
+def test_a_step_of_two_processes_is_a_step_of_one(model: str, stage: dict[str, int], write_recipe, tmp_path: Path):
+    # One step, as rounding errors grow: Adam's first steps are as long as any, also where gradients are nothing else.
+    recipe = write_recipe(
+        model, stages=[{**stage, "steps": 1}], learning_rate=RATE, muon_learning_rate=None, warmup_steps=1
+    )
+    (losses, alone), (losses_together, together) = train_both_ways(recipe, model, tmp_path)
+    assert len(losses) == 1
+    missing = {"cme"} if stage is SINGLE else set()
+    assert losses[0].keys() == set(LOSSES) - (set(SAMWISE_LOSSES) if model == "refsam_compact" else missing)
+    # float32 has no fifth decimal place of the auxiliary loss's 18.
+    assert losses_together == [pytest.approx(row, abs=TOGETHER, rel=TOGETHER / 4) for row in losses]
+    assert_like(alone, together)
+
+
+@pytest.mark.usefixtures("small_run")
+def test_two_processes_with_muon_stay_close_to_one(write_recipe, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(records, "LOG_EVERY", 20)
+    stages = [{**SINGLE, "steps": 2}, {**CLIPS, "steps": 1}]
+    recipe = write_recipe(stages=stages, learning_rate=RATE, muon_learning_rate=3e-3, seed=3)
+    (losses, _), (losses_together, together) = train_both_ways(recipe, "compact", tmp_path)
     assert len(losses) == 2, "of single frames and of clips"
-    assert losses[1].keys() == set(LOSSES) - (set(SAMWISE_LOSSES) if model == "refsam_compact" else set())
-    # float32 has no fifth decimal place of the auxiliary loss's 18. Muon goes as far in directions that are nothing but
-    # rounding errors, so that its runs drift apart.
-    close = {"abs": TOGETHER, "rel": TOGETHER / 4} if muon_rate is None else {"rel": 1e-3}
-    assert losses_together == [pytest.approx(row, **close) for row in losses]
-    alone, together = (torch.load(out / "state.pt", weights_only=True) for out in (one, two))
+    # Muon goes as far in directions that are nothing but rounding errors.
+    assert losses_together == [pytest.approx(row, rel=1e-3) for row in losses]
     assert len(together["random"]) == 2
-    if muon_rate is None:
-        assert_like(alone, together)
 
 
 def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
-    """Gradients, batch statistics and weights agree."""
+    """Gradients, batch statistics and weights after one step agree."""
     recipe = Recipe(**{**alone["recipe"], "stages": ()})
     objective = Objective(build_model(recipe.model), recipe.loss_weights, SyntheticSource.classes)
     names = {id(parameter): name for name, parameter in objective.named_parameters()}
     (adamw,) = build_optimizers(objective, recipe)
-    parameters = [parameter for group in adamw.param_groups for parameter in group["params"]]
+    groups = [(parameter, group) for group in adamw.param_groups for parameter in group["params"]]
     state, state_together = (run["optimizers"][0]["state"] for run in (alone, together))
     assert state.keys() == state_together.keys()
     largest = 0.0
     for index, ours in state.items():
-        name = names[id(parameters[index])]
-        # Adam's first moments are means of gradients.
-        gradient = ours["exp_avg"]
+        parameter, group = groups[index]
+        name = names[id(parameter)]
+        # Adam takes a share of the gradient into its first moment.
+        gradient, gradient_together = (
+            run[index]["exp_avg"] / (1 - group["betas"][0]) for run in (state, state_together)
+        )
+        apart = gradient_together - gradient
         # Rounding errors switch some of the pyramid's rectifiers, each of which at 64 px is a part of the gradient that
         # shows, in the heads on its maps, too.
         if name.startswith(("network.pyramid.", "heads.name.")):
-            apart = (state_together[index]["exp_avg"] - gradient).norm()
-            assert apart < 0.03 * gradient.norm() + TOGETHER, name
+            assert apart.norm() < 0.03 * gradient.norm() + TOGETHER, name
             continue
-        close = TOGETHER + 1e-3 * gradient.abs().max().item()
-        assert torch.allclose(state_together[index]["exp_avg"], gradient, atol=close), name
+        assert apart.abs().max() < 3 * TOGETHER + 1e-3 * gradient.abs().max(), name
         largest = max(largest, gradient.abs().max().item())
         # A step is as long as the rate where gradients are nothing but rounding errors, as for the bias of keys;
         # elsewhere the same errors change it by their share of the gradient.
