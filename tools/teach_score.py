@@ -38,7 +38,7 @@ from samwise_ros.training.vary import retone, squash
 from samwise_ros.types import text_key
 
 FRAMES, HEIGHT_PX, WIDTH_PX = 12, 240, 320
-ASKED = {"absent": 5, "late": 2, "colour": 2}
+ASKED = {"absent": 5, "motion": 3, "late": 2, "colour": 2}
 """Expressions of a kind that are asked of a stream; of all others one."""
 
 NOT_BY_COLOUR = ("motion", "late", "order", "relation", "material", "absent")
