@@ -104,14 +104,22 @@ def test_a_step_of_two_processes_is_a_step_of_one(model: str, stage: dict[str, i
 
 
 @pytest.mark.usefixtures("small_run")
-def test_two_processes_with_muon_stay_close_to_one(write_recipe, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize(("model", "muon_rate"), [("compact", None), ("refsam_compact", None), ("compact", 3.0e-3)])
+def test_some_steps_of_two_processes_lose_what_those_of_one_do(
+    model: str, muon_rate: float | None, write_recipe, tmp_path: Path, monkeypatch
+):
     monkeypatch.setattr(records, "LOG_EVERY", 20)
     stages = [{**SINGLE, "steps": 2}, {**CLIPS, "steps": 1}]
-    recipe = write_recipe(stages=stages, learning_rate=RATE, muon_learning_rate=3e-3, seed=3)
-    (losses, _), (losses_together, together) = train_both_ways(recipe, "compact", tmp_path)
+    # The pyramid is deep: at its usual rate two runs soon have two pyramids. With some seeds rounding errors show.
+    slow = {"pyramid": 1e-6}
+    recipe = write_recipe(
+        model, stages=stages, learning_rate=RATE, muon_learning_rate=muon_rate, learning_rate_factors=slow, seed=3
+    )
+    (losses, _), (losses_together, together) = train_both_ways(recipe, model, tmp_path)
     assert len(losses) == 2, "of single frames and of clips"
-    # Muon goes as far in directions that are nothing but rounding errors.
-    assert losses_together == [pytest.approx(row, rel=1e-3) for row in losses]
+    # Muon goes as far in directions that are nothing but rounding errors, so that its runs drift apart.
+    close = {"abs": TOGETHER, "rel": TOGETHER / 4} if muon_rate is None else {"rel": 1e-3}
+    assert losses_together == [pytest.approx(row, **close) for row in losses]
     assert len(together["random"]) == 2
 
 
