@@ -311,10 +311,11 @@ def misnamed_facts(tracks: Tracks, facts: list[Fact], rng: np.random.Generator) 
     """
     here = [tracks.objects[i] for i in members(tracks.in_view)]
     for fact in facts:
+        if fact.noun.kind or not fact.noun.colour:
+            continue
         nouns = [replace(fact.noun, kind=KINDS[index]) for index in rng.permutation(len(KINDS))]
-        if not fact.noun.kind:
-            for noun in [noun for noun in nouns if _is_misnomer(noun, here)][:MISNAMED]:
-                yield replace(fact, noun=noun)
+        for noun in [noun for noun in nouns if _is_misnomer(noun, here)][:MISNAMED]:
+            yield replace(fact, noun=noun)
 
 
 def _is_misnomer(noun: Noun, here: list[SceneObject]) -> bool:

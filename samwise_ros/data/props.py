@@ -61,6 +61,21 @@ ALIKE, UNUSUAL = 0.35, 0.35
 """Shares of the things of varied stages that are as everywhere, and that have a name but another shape; the others are
 odd."""
 
+FRINGE = 0.5
+"""Share of the things of varied stages with a colour that is no good example of its name."""
+
+LYING = ("cylinder", "bottle", "cone", "tumbler", "goblet", "hourglass", "pear")
+UPSIDE_DOWN = ("cup", "bowl", "tumbler", "goblet")
+TIPPED = 0.3
+"""What may lie on its side and what may stand on its head in varied stages, and the share of each that does."""
+
+ROBOTS = 0.5
+METALS = ((0.08, 0.08, 0.09), (0.25, 0.25, 0.27), (0.6, 0.6, 0.62), (0.93, 0.93, 0.9))
+"""Share of the arms of varied stages that are a robot's, and their colours, sRGB."""
+
+GRASP = 0.95
+"""Where an arm's fingers end, in half lengths from its middle."""
+
 ARM_HALF_M = (0.26, 0.0884, 0.065)
 SKINS = ((0.93, 0.76, 0.65), (0.82, 0.6, 0.45), (0.6, 0.4, 0.27), (0.36, 0.23, 0.16))
 """Colours of arms, sRGB."""
@@ -81,6 +96,7 @@ class Route:
         arrives: whether it comes from `reach` away and then stays, instead of going back and forth.
         lift: how high it is raised; it goes up and down at `speed`.
         yaw: its turn about the vertical at the start.
+        tilt: how far it is tipped over before that, about its y axis: pi stands on its head.
         spin: how far it turns per frame, radians.
         rolls: whether it turns as a wheel does.
     """
@@ -93,6 +109,7 @@ class Route:
     arrives: bool = False
     lift: float = 0.0
     yaw: float = 0.0
+    tilt: float = 0.0
     spin: float = 0.0
     rolls: bool = False
 
@@ -117,12 +134,14 @@ class Route:
     def turn(self, t: Floats, radius: float) -> Floats:
         """Its rotation at frames t (T,): (T, 3, 3)."""
         yaw = self.yaw + self.spin * np.maximum(t - self.start, 0)
-        upright = _about_z(yaw)
+        turned = _about_z(yaw)
+        if self.tilt:
+            turned = turned @ _about_y(np.full_like(t, self.tilt))
         if not self.rolls:
-            return upright
+            return turned
         # A ball that rolls along the line turns about the level axis across it.
         angle, line = self.way(t) / radius, np.full_like(t, self.direction)
-        return np.asarray(_about_z(line) @ _about_y(angle) @ _about_z(-line) @ upright)
+        return np.asarray(_about_z(line) @ _about_y(angle) @ _about_z(-line) @ turned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +159,15 @@ class Prop:
     route: Route
 
     @property
+    def extents_m(self) -> tuple[float, float, float]:
+        """Half extents as it stands or lies, before its turn about the vertical."""
+        (x, y, z), level, steep = self.half_m, abs(math.cos(self.route.tilt)), abs(math.sin(self.route.tilt))
+        return level * x + steep * z, y, steep * x + level * z
+
+    @property
     def can_be_seen_to_spin(self) -> bool:
         """Whether it turns around itself, and does not look the same all the while."""
-        has_sides = self.kind in ANGULAR
+        has_sides = self.kind in ANGULAR or abs(math.sin(self.route.tilt)) > 0.5
         return self.route.spin != 0 and (has_sides or PATTERNS[self.pattern] not in ("plain", "cloth"))
 
 
@@ -161,7 +186,12 @@ def choose_props(rng: np.random.Generator, speed_m: float, held_out: bool) -> li
     return props
 
 
-def reshape(rng: np.random.Generator, prop: Prop) -> Prop:
+def make_unusual(rng: np.random.Generator, prop: Prop) -> Prop:
+    """Give a thing another shape, colour and pose, each now and then, that real things of its name have."""
+    return _tip_over(rng, _recolour(rng, _reshape(rng, prop)))
+
+
+def _reshape(rng: np.random.Generator, prop: Prop) -> Prop:
     """Give a thing another shape, be it one that its name does not fit."""
     assert prop.thing is not None
     draw = rng.random()
@@ -182,6 +212,36 @@ def reshape(rng: np.random.Generator, prop: Prop) -> Prop:
         along = across
     half = (float(across * usual[0]), float(along * usual[1]), float(up * usual[2]))
     return replace(prop, thing=thing, kind=kind, half_m=half)
+
+
+def _recolour(rng: np.random.Generator, prop: Prop) -> Prop:
+    """Give a thing another colour that has the same name; see `colours.FRINGES_HSV`."""
+    assert prop.thing is not None
+    if rng.random() >= FRINGE:
+        return prop
+    first, second, pattern, sides_per_m, gloss = _skin(rng, prop.thing.colour, prop.thing.material, False, fringe=True)
+    return replace(prop, first=first, second=second, pattern=pattern, sides_per_m=sides_per_m, gloss=gloss)
+
+
+def _tip_over(rng: np.random.Generator, prop: Prop) -> Prop:
+    """Lay a thing on its side or stand it on its head, if that is how it may be found."""
+    lies, turned = prop.kind in LYING and rng.random() < TIPPED, prop.kind in UPSIDE_DOWN and rng.random() < TIPPED
+    if not lies and not turned:
+        return prop
+    return replace(prop, route=replace(prop.route, tilt=math.pi / 2 if lies else math.pi))
+
+
+def mechanise(rng: np.random.Generator, arm: Prop) -> Prop:
+    """Make half of the arms a robot's, which reaches more or less from above to where the hand was."""
+    if rng.random() >= ROBOTS:
+        return arm
+    tilt, yaw, (x, y) = float(rng.uniform(0.2, 0.5) * math.pi), arm.route.yaw, arm.route.place
+    nearer = GRASP * arm.half_m[0] * (1 - math.cos(tilt))
+    place = (x + nearer * math.cos(yaw), y + nearer * math.sin(yaw))
+    metal = to_linear(np.array(METALS[int(rng.integers(len(METALS)))]) * rng.uniform(0.9, 1.05, 3))
+    gloss = float(rng.uniform(0.05, 0.5))
+    route = replace(arm.route, place=place, tilt=tilt)
+    return replace(arm, kind="gripper", first=metal, second=metal, gloss=gloss, route=route)
 
 
 def _choose_look(others: list[SceneObject], rng: np.random.Generator, held_out: bool) -> tuple[str, str]:
@@ -266,11 +326,11 @@ def holding_arm(rng: np.random.Generator, things: list[Prop]) -> Prop:
     held = things[int(rng.integers(len(things)))]
     half = np.array(ARM_HALF_M) * rng.uniform(0.8, 1.25)
     from_angle = float(rng.uniform(-math.pi, math.pi))
-    # The fingers end at .95 of the arm's half length, and reach over none to nearly all of the thing.
-    away = 0.95 * half[0] + float(rng.uniform(-0.8, 0.9)) * max(held.half_m[:2])
+    # The fingers reach over none to nearly all of the thing.
+    away = GRASP * half[0] + float(rng.uniform(-0.8, 0.9)) * max(held.half_m[:2])
     x, y = held.route.place
     place = (x + away * math.cos(from_angle), y + away * math.sin(from_angle))
-    route = replace(held.route, place=place, yaw=from_angle + math.pi, spin=0.0, rolls=False)
+    route = replace(held.route, place=place, yaw=from_angle + math.pi, tilt=0.0, spin=0.0, rolls=False)
     return _arm(half, _choose_skin(rng), route)
 
 
@@ -284,10 +344,10 @@ def _choose_skin(rng: np.random.Generator) -> Floats:
 
 
 def _skin(
-    rng: np.random.Generator, colour: str, material: str, held_out: bool
+    rng: np.random.Generator, colour: str, material: str, held_out: bool, *, fringe: bool = False
 ) -> tuple[Floats, Floats, int, float, float]:
     """First and second colour, pattern, its scale and the gloss of a thing that a person would call `colour`."""
-    first = np.array(sample_colour(colour, rng))
+    first = np.array(sample_colour(colour, rng, fringe=fringe))
     # A pattern's second colour is a shade of the first, or white where the name stays true.
     white = material in ("stripes", "spots") and colour not in ("white", "grey", "yellow") and rng.random() < 0.4
     if white:

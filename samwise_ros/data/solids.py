@@ -95,6 +95,21 @@ def arm(p: Vector, half: Vector) -> Tensor:
     return 0.8 * distance * half[0]
 
 
+def gripper(p: Vector, half: Vector) -> Tensor:
+    """A robot's forearm along x with two fingers at its end, apart along y; half as an arm's."""
+    x, y, z = (axis / half[0] for axis in p)
+    distance = _capsule(x, y, z, (-0.8, 0.0, 0.0), (0.2, 0.0, 0.0)) - 0.19
+    for middle, extents in (
+        ((0.32, 0.0), (0.12, 0.3, 0.14)),
+        ((0.69, 0.21), (0.26, 0.05, 0.09)),
+        ((0.69, -0.21), (0.26, 0.05, 0.09)),
+    ):
+        wide, deep, high = (torch.full_like(x, extent) for extent in extents)
+        part = _cuboid((x - middle[0], y - middle[1], z), (wide, deep, high), 0.15)
+        distance = torch.minimum(distance, part)
+    return distance * half[0]
+
+
 def tumbler(p: Vector, half: Vector) -> Tensor:
     """A hollow cylinder that widens upwards, without a handle."""
     rho, z = torch.hypot(p[0], p[1]), p[2]
@@ -180,6 +195,7 @@ SOLIDS: dict[str, Solid] = {
     "cross": cross,
     "star": star,
     "animal": animal,
+    "gripper": gripper,
 }
 """Every shape by name; a shape's index is its place here."""
 

@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from samwise_ros.data.filming import Film, Lamp, Materials, Planes, Scene, film
-from samwise_ros.data.props import choose_arms, choose_pattern, choose_props, holding_arm, reshape, to_linear
+from samwise_ros.data.props import (
+    choose_arms,
+    choose_pattern,
+    choose_props,
+    holding_arm,
+    make_unusual,
+    mechanise,
+    to_linear,
+)
 from samwise_ros.data.raycaster import Eyes, Things
 from samwise_ros.data.sensor import Sensor, expose
 from samwise_ros.data.solids import SOLIDS
@@ -37,7 +45,8 @@ class Stage:
         zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: half of the things are pairs of colour and kind, and all patterns variants, that no other stage has.
         grip: a hand holds one of the things and goes where it goes.
-        varied: things have other shapes, too: of other proportions, and such as have no name.
+        varied: things have other shapes, too: of other proportions, and such as have no name; some lie or stand on
+            their heads, have colours between two names' examples, and some of the arms are robots'.
     """
 
     def __init__(
@@ -54,10 +63,13 @@ class Stage:
         rng = np.random.default_rng([seed, 10, int(held_out)])
         things = choose_props(rng, speed_m, held_out)
         if varied:
-            things = [reshape(self._rng(15, thing), prop) for thing, prop in enumerate(things)]
-        self.props = (*things, *choose_arms(rng, speed_m))
+            things = [make_unusual(self._rng(15, thing), prop) for thing, prop in enumerate(things)]
+        arms = choose_arms(rng, speed_m)
         if grip:
-            self.props += (holding_arm(self._rng(14, 0), things),)
+            arms.append(holding_arm(self._rng(14, 0), things))
+        if varied:
+            arms = [mechanise(self._rng(16, index), arm) for index, arm in enumerate(arms)]
+        self.props = (*things, *arms)
         self._choose_camera(rng)
         self._come_closer(zoom)
         self._choose_room(rng)
@@ -97,7 +109,7 @@ class Stage:
         names = list(SOLIDS)
         kind = [names.index(prop.kind) for prop in self.props]
         place = np.stack([prop.route.at(moments) for prop in self.props], 1)
-        place[..., 2] += [prop.half_m[2] for prop in self.props]
+        place[..., 2] += [prop.extents_m[2] for prop in self.props]
         turn = np.stack([prop.route.turn(moments, prop.half_m[2]) for prop in self.props], 1)
         things = Things(
             _repeat(kind, frames, device),

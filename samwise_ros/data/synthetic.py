@@ -234,7 +234,7 @@ class World:
         """Where the objects are."""
         props = self._stage.props[: len(self.objects)]
         area, x = np.stack([_count_pixels(picture, len(props)) for picture in instances], axis=1)
-        half = np.array([prop.half_m for prop in props])
+        half = np.array([prop.extents_m for prop in props])
         foot = np.stack([prop.route.at(moments) for prop in props], 1)
         middle = foot + [0, 0, 1] * half
         seen_at, foot_at = (self._project(moments, points) for points in (middle, foot))

@@ -43,7 +43,7 @@ SPEEDS_M = (0.008, 0.03)
 STRIDES = (1, 3)
 """Least and most frames of a world from one frame of a clip to the next: fast and slow cameras."""
 
-GRIPPED, VARIED, SQUASHED, RETONED = 0.35, 0.6, 0.5, 0.5
+GRIPPED, VARIED, SQUASHED, RETONED = 0.35, 0.8, 0.5, 0.5
 """Shares of the worlds in which a hand holds a thing, of those with things of other shapes, of those whose pictures
 have another shape than the camera's, and of the clips whose light is changed: what real footage has and the worlds that
 are tested on have not."""

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from samwise_ros.data.patterns import PATTERNS
-from samwise_ros.data.props import EXTENTS_M, LIKE, ODD, Route
+from samwise_ros.data.props import EXTENTS_M, LIKE, ODD, Prop, Route, mechanise
 from samwise_ros.data.solids import SOLIDS
 from samwise_ros.data.staging import Stage
+from samwise_ros.data.tracks import Floats
 
 MOMENTS = np.arange(0.0, 40.0)
 
@@ -38,9 +39,9 @@ def test_varied_things_have_other_shapes_and_some_no_name():
         usual, stage = Stage(seed), Stage(seed, varied=True)
         assert not any(thing.odd for thing in usual.objects)
         for before, prop in zip(usual.props, stage.props, strict=True):
-            assert prop.route == before.route
             if prop.thing is None:
                 continue
+            assert replace(prop.route, tilt=0.0) == before.route
             assert replace(prop.thing, odd=False) == before.thing, "it is called as before"
             odd += prop.thing.odd
             stretched += prop.half_m != before.half_m and not prop.thing.odd
@@ -52,11 +53,74 @@ def test_varied_things_have_other_shapes_and_some_no_name():
     assert set(ODD) | {"tumbler", "goblet"} < solids
 
 
+def test_varied_things_have_fringe_colours_too():
+    before = [prop for seed in range(30) for prop in Stage(seed).props if prop.thing]
+    after = [prop for seed in range(30) for prop in Stage(seed, varied=True).props if prop.thing]
+    changed = [not np.array_equal(a.first, b.first) for a, b in zip(before, after, strict=True)]
+    assert 0.4 < np.mean(changed) < 0.6
+    assert all(PATTERNS[a.pattern] == PATTERNS[b.pattern] for a, b in zip(before, after, strict=True))
+
+
+def test_some_varied_things_lie_or_stand_on_their_heads():
+    props = [prop for seed in range(300) for prop in Stage(seed, varied=True).props if prop.thing]
+    tilts = {kind: {prop.route.tilt for prop in props if prop.kind == kind} for kind in SOLIDS}
+    assert tilts["bottle"] == tilts["cylinder"] == {0.0, math.pi / 2}
+    assert tilts["cup"] == tilts["bowl"] == {0.0, math.pi}
+    assert tilts["goblet"] == {0.0, math.pi / 2, math.pi}
+    assert tilts["ball"] == tilts["box"] == {0.0}
+    for prop in props:
+        x, y, z = prop.half_m
+        assert np.allclose(prop.extents_m, (z, y, x) if prop.route.tilt == math.pi / 2 else (x, y, z))
+
+
+def test_a_tipped_thing_touches_the_table():
+    """Its lowest corner is at 0, and what lies can be seen to spin."""
+    (prop, *_) = Stage(0).props
+    lying = replace(prop, kind="bottle", half_m=(0.03, 0.03, 0.1), route=Route((0.0, 0.0), tilt=math.pi / 2, spin=0.1))
+    turn = lying.route.turn(np.zeros(1), 0.1)[0]
+    corners = np.array([(x, y, z) for x in (-0.03, 0.03) for y in (-0.03, 0.03) for z in (-0.1, 0.1)]) @ turn.T
+    assert corners[:, 2].min() == pytest.approx(-lying.extents_m[2])
+    assert np.allclose(turn @ [0, 0, 1], [1, 0, 0])
+    assert replace(lying, pattern=PATTERNS.index("plain")).can_be_seen_to_spin
+
+
+def test_half_of_the_arms_are_robots_whose_fingers_are_where_the_hand_was():
+    arm = Stage(0, grip=True).props[-1]
+    drawn = [mechanise(np.random.default_rng(seed), arm) for seed in range(60)]
+    robots = [prop for prop in drawn if prop.kind == "gripper"]
+    assert 20 < len(robots) < 40
+    assert all(prop is arm for prop in drawn if prop.kind != "gripper")
+
+    def fingers(prop: Prop) -> Floats:
+        middle = prop.route.at(MOMENTS) + np.array([0, 0, prop.extents_m[2]])
+        return np.asarray(middle + prop.route.turn(MOMENTS, 1.0) @ [0.95 * prop.half_m[0], 0, 0])
+
+    for prop in robots:
+        assert np.allclose(fingers(prop)[:, :2], fingers(arm)[:, :2])
+        assert (fingers(prop)[:, 2] > 0).all()
+        assert prop.first.max() < 1.5 * prop.first.min(), "metal is tinted at most"
+    assert "gripper" in {prop.kind for seed in range(5) for prop in Stage(seed, grip=True, varied=True).props}
+    assert "gripper" not in {prop.kind for seed in range(20) for prop in Stage(seed, grip=True).props}
+
+
 def test_what_is_not_round_can_be_seen_to_spin():
     (prop, *_) = Stage(0).props
     spinning = replace(prop, pattern=PATTERNS.index("plain"), route=Route((0.0, 0.0), spin=0.1))
     seen = {kind for kind in SOLIDS if replace(spinning, kind=kind).can_be_seen_to_spin}
-    round_ones = {"ball", "cylinder", "bottle", "cone", "ring", "bowl", "tumbler", "goblet", "hourglass", "pear", "arm"}
+    round_ones = {
+        "ball",
+        "cylinder",
+        "bottle",
+        "cone",
+        "ring",
+        "bowl",
+        "tumbler",
+        "goblet",
+        "hourglass",
+        "pear",
+        "arm",
+        "gripper",
+    }
     assert seen == set(SOLIDS) - round_ones
     assert all(replace(spinning, kind=kind, pattern=PATTERNS.index("stripes")).can_be_seen_to_spin for kind in SOLIDS)
 
