@@ -43,10 +43,13 @@ SPEEDS_M = (0.008, 0.03)
 STRIDES = (1, 3)
 """Least and most frames of a world from one frame of a clip to the next: fast and slow cameras."""
 
-GRIPPED, VARIED, SQUASHED, RETONED = 0.35, 0.8, 0.5, 0.5
-"""Shares of the worlds in which a hand holds a thing, of those with things of other shapes, of those whose pictures
-have another shape than the camera's, and of the clips whose light is changed: what real footage has and the worlds that
-are tested on have not."""
+VARIED = 0.6
+"""Share of the worlds with things of other shapes, poses and colours, in which names are not taken strictly. Real
+footage is rather like these; the others look as those that are tested on, so that strictness is learnt for these."""
+
+GRIPPED, SQUASHED, RETONED = 0.45, 0.6, 0.6
+"""Shares of the varied worlds in which a hand holds a thing, of those whose pictures have another shape than the
+camera's, and of their clips whose light is changed."""
 
 SQUASHES = (0.7, 1.43)
 """Range of a picture's width over what the camera's shape would have made it."""
@@ -163,7 +166,6 @@ class SyntheticSamples(IterableDataset[Sample]):
             return clip_to_sample(vary(pad_clip(clip, self._side_px), rng), [])
         height_px, width_px = clip.instances.shape[1:]
         clip = mirror(clip) if rng.random() < 0.5 else clip
-        clip = replace(clip, rgb=retone(clip.rgb, rng)) if rng.random() < RETONED else clip
         said = draw_expressions(clip.expressions, self._weights, self._expressions, rng)
         if self._reworded:
             said = [self._reword(expression, rng) for expression in said]
@@ -176,19 +178,20 @@ class SyntheticSamples(IterableDataset[Sample]):
 
     def _film(self, seed: int, rng: np.random.Generator) -> Iterator[Clip]:
         """Clips of one world of which enough can be said."""
+        varied = rng.random() < VARIED
         formats = list(ASPECTS)
-        width, height = formats[int(rng.choice(len(formats), p=list(ASPECTS.values())))]
+        width, height = formats[int(rng.choice(len(formats), p=list(ASPECTS.values())))] if varied else (4, 3)
         height_px, width_px = fitted_size(height, width, self._side_px)
         # Videos are often shown in another shape than they were taken in.
-        squashed = math.exp(rng.uniform(*np.log(SQUASHES))) if rng.random() < SQUASHED else 1.0
+        squashed = math.exp(rng.uniform(*np.log(SQUASHES))) if varied and rng.random() < SQUASHED else 1.0
         world = World(
             seed,
             height=height_px,
             width=round(squashed * width_px),
             speed_m=float(rng.uniform(*SPEEDS_M)),
-            zoom=float(rng.uniform(1, self._zoom)),
-            grip=rng.random() < GRIPPED,
-            varied=rng.random() < VARIED,
+            zoom=float(rng.uniform(1, self._zoom)) if varied else 1.0,
+            grip=varied and rng.random() < GRIPPED,
+            varied=varied,
         )
         if not self._expressions and self._frames == 1:
             for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
@@ -199,6 +202,7 @@ class SyntheticSamples(IterableDataset[Sample]):
         for clip in world.clips(starts, self._frames, stride):
             clip = replace(clip, expressions=tuple(one for one in clip.expressions if not denies_held_out(one)))
             if sum(self._weights.get(said.kind, 0) > 0 for said in clip.expressions) >= self._expressions:
+                clip = replace(clip, rgb=retone(clip.rgb, rng)) if varied and rng.random() < RETONED else clip
                 yield squash(clip, height_px, width_px)
 
     def _choose_start(self, world: World, stride: int, rng: np.random.Generator) -> int:

@@ -264,17 +264,24 @@ def test_worlds_are_squashed_and_varied_and_things_held(expressions: int, monkey
     if expressions:
         assert {sample.size_px for sample in samples} == {(48, 64)}, "whatever was filmed"
     widths = {how["width"] for how in made}
-    assert {how["grip"] for how in made} == {how["varied"] for how in made} == {False, True}
     assert min(widths) < 64 < max(widths)
     assert 64 in widths
+    varied, plain = ([how for how in made if how["varied"] is varied] for varied in (True, False))
+    assert {how["grip"] for how in varied} == {False, True}
+    assert {(how["grip"], how["zoom"], how["width"], how["height"]) for how in plain} == {(False, 1.0, 64, 48)}
 
 
-def test_the_light_of_some_samples_is_changed(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("varied", [True, False])
+def test_the_light_of_some_varied_samples_is_changed(varied: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "VARIED", float(varied))
+    monkeypatch.setattr(module, "ASPECTS", {(4, 3): 1.0})
     monkeypatch.setattr(module, "RETONED", 0.0)
-    plain = first_samples(12)
+    (plain,) = first_samples(1)
     monkeypatch.setattr(module, "RETONED", 1.0)
     monkeypatch.setattr(module, "retone", lambda rgb, rng: 255 - rgb)
-    assert np.array_equal(first_samples(1)[0].rgb[:, :48, :48], 255 - plain[0].rgb[:, :48, :48])
+    (changed,) = first_samples(1)
+    seen = plain.rgb[:, :48, :48]
+    assert np.array_equal(changed.rgb[:, :48, :48], 255 - seen if varied else seen)
 
 
 def test_clips_without_expressions_tell_motions():
