@@ -446,7 +446,7 @@ UNSEEN = (
         ("the green bowl",),
     ),
 )
-"""Videos that had no part in choosing anything."""
+"""Videos that had no part in choosing samples and trainings; docs/log.md says what they were used for."""
 
 
 def main() -> None:
@@ -459,7 +459,7 @@ def main() -> None:
     chosen, unseen = (measure(clips, options.folder, segmenter) for clips in (CLIPS, UNSEEN))
     text = (
         f"Videos on which samples, trainings and weights were chosen:\n\n{chosen}\n\n"
-        f"Videos that had no part in choosing anything:\n\n{unseen}"
+        f"Videos that had no part in choosing samples and trainings:\n\n{unseen}"
     )
     print(text)
     if options.weights is None:
