@@ -202,7 +202,9 @@ class SyntheticSamples(IterableDataset[Sample]):
         for clip in world.clips(starts, self._frames, stride):
             clip = replace(clip, expressions=tuple(one for one in clip.expressions if not denies_held_out(one)))
             if sum(self._weights.get(said.kind, 0) > 0 for said in clip.expressions) >= self._expressions:
-                clip = replace(clip, rgb=retone(clip.rgb, rng)) if varied and rng.random() < RETONED else clip
+                # What is only named gets other light in each showing, by `vary`.
+                if varied and self._expressions and rng.random() < RETONED:
+                    clip = replace(clip, rgb=retone(clip.rgb, rng))
                 yield squash(clip, height_px, width_px)
 
     def _choose_start(self, world: World, stride: int, rng: np.random.Generator) -> int:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from samwise_ros.data.patterns import PATTERNS
 from samwise_ros.data.props import EXTENTS_M, LIKE, ODD, Prop, Route, mechanise
@@ -82,6 +83,21 @@ def test_a_tipped_thing_touches_the_table():
     assert corners[:, 2].min() == pytest.approx(-lying.extents_m[2])
     assert np.allclose(turn @ [0, 0, 1], [1, 0, 0])
     assert replace(lying, pattern=PATTERNS.index("plain")).can_be_seen_to_spin
+
+
+def test_what_does_not_roll_rests_with_its_lowest_side_at_its_foot():
+    tilts = set()
+    for seed in range(30):
+        stage = Stage(seed, varied=True)
+        things = stage.scene(MOMENTS[:1], torch.device("cpu")).things
+        for index, prop in enumerate(stage.props):
+            if prop.thing is None or prop.route.rolls:
+                continue
+            tilts.add(prop.route.tilt)
+            reach = things.turn[0, index].abs() @ things.half[0, index]
+            foot = prop.route.at(MOMENTS[:1])[0, 2]
+            assert float(things.place[0, index, 2] - reach[2]) == pytest.approx(foot, abs=1e-6)
+    assert tilts == {0.0, math.pi / 2, math.pi}
 
 
 def test_half_of_the_arms_are_robots_whose_fingers_are_where_the_hand_was():
