@@ -337,10 +337,6 @@ CLIPS = (
         },
         ("the purple cup",),
     ),
-)
-"""Videos on which samples, trainings and weights were chosen."""
-
-UNSEEN = (
     Clip(
         "solo.mp4",
         "wangyian-me/LuciBot, static/videos/realcup_real.mp4",
@@ -446,7 +442,134 @@ UNSEEN = (
         ("the green bowl",),
     ),
 )
-"""Videos that had no part in choosing samples and trainings; docs/log.md says what they were used for."""
+"""Videos on which samples, trainings and weights were chosen."""
+
+UNSEEN = (
+    Clip(
+        "desk.mp4",
+        "simpler-env/simpler-env.github.io, static/videos/paired_videos/stack_green_cube_on_yellow_cube_real_2.mp4",
+        {"the green cube": Hue((105, 195), 0.12, (0.13, 0.8)), "the yellow cube": Hue((32, 66), 0.2, (0.5, 1.0))},
+        ("the red cube", "the blue cube"),
+    ),
+    Clip(
+        "triple.mp4",
+        "robotic-view-transformer/robotic-view-transformer.github.io, real_world/videos_crf_27/block_succ_1.mp4",
+        {
+            "the yellow block": Hue((40, 60), 0.5, (0.35, 1.0)),
+            "the blue block": Hue((205, 230), 0.55, (0.25, 0.95)),
+            "the red block": Hue((-15, 15), 0.5, (0.3, 1.0)),
+        },
+        ("the green block",),
+    ),
+    Clip(
+        "dinner.mp4",
+        "GR1-Manipulation/GR1-Manipulation.github.io, "
+        "static/videos/real_exp/normal_put_the_eggplant_onto_the_plate.mp4",
+        {"the red plate": Hue((-30, 12), 0.5, (0.3, 1.0)), "the orange pepper": Hue((14, 36), 0.6, (0.5, 1.0))},
+        ("the blue plate", "the red pepper"),
+    ),
+    Clip(
+        "felt.mp4",
+        "rise-policy/rise-policy.github.io, static/videos/collect-cups/2-1-final.mp4",
+        {"the blue cup": Hue((190, 220), 0.5, (0.25, 1.0)), "the green cup": Hue((113, 140), 0.45, (0.3, 1.0))},
+        ("the red cup",),
+    ),
+    Clip(
+        "slab.mp4",
+        "r3d-policy/r3d-policy.github.io, assets/6.real_exp/episode_000041_cam_right.mp4",
+        {"the red tray": Hue((-20, 16), 0.6, (0.2, 1.0)), "the green banana": Hue((140, 175), 0.5, (0.15, 1.0))},
+        ("the blue tray",),
+        frames=13,
+    ),
+    Clip(
+        "rose.mp4",
+        "r3d-policy/r3d-policy.github.io, assets/6.real_exp/episode_000001_cam_right.mp4",
+        {"the pink cup": Hue((-20, 20), 0.28, (0.3, 1.0))},
+        ("the blue cup",),
+    ),
+    Clip(
+        "arms.mp4",
+        "tiny-vla/tiny-vla.github.io, static/videos/origin_tasks/stack_cube.mp4",
+        {
+            "the purple cube": Hue((240, 285), 0.35, (0.15, 0.9)),
+            "the orange cube": Hue((0, 28), 0.45, (0.4, 1.0)),
+            "the cube on the left": Hue((240, 285), 0.35, (0.15, 0.9)),
+        },
+        ("the green cube",),
+        frames=13,
+    ),
+    Clip(
+        "roll.avi",
+        "peterAdongo/tracking, ball.avi",
+        {"the yellow ball": Hue((28, 54), 0.85, (0.4, 1.0))},
+        ("the blue ball",),
+        frames=11,
+    ),
+    Clip(
+        "bins.mp4",
+        "diffusion-vla/diffusion-vla.github.io, static/videos/origin_tasks/cube_to_right_box.mp4",
+        {
+            "the blue box": Hue((170, 215), 0.15, (0.3, 1.0)),
+            "the yellow box": Hue((54, 76), 0.45, (0.3, 1.0)),
+            "the purple cube": Hue((240, 285), 0.35, (0.15, 0.8)),
+        },
+        ("the red box", "the yellow cube"),
+    ),
+    Clip(
+        "rig.mp4",
+        "novaflow-autonomous-manipulation/novaflow-autonomous-manipulation.github.io, "
+        "assets/wandb/media/real_experiment/cup_on_plate/hjiux8ft/"
+        "real_experiement_camera_0_cup_on_plate_seed_48_2x.mp4",
+        {"the red plate": Hue((-20, 34), 0.3, (0.4, 1.0))},
+        ("the green plate",),
+        frames=17,
+    ),
+    Clip(
+        "marker.mp4",
+        "robotic-view-transformer-2/robotic-view-transformer-2.github.io, "
+        "real_world/put_blue_marker_in_bowl_success_2.mp4",
+        {"the orange bowl": Hue((4, 30), 0.55, (0.5, 1.0)), "the green cup": Hue((100, 160), 0.12, (0.4, 1.0))},
+        ("the blue bowl",),
+    ),
+    Clip(
+        "throw.mp4",
+        "binghao-huang/Dynamic_Handover, static/videos/ball4~1.mp4",
+        {"the red ball": Hue((-25, 15), 0.35, (0.4, 1.0))},
+        ("the yellow ball",),
+    ),
+    Clip(
+        "check.mp4",
+        "3d-foundation-policy/3d-foundation-policy.github.io, static/videos/video15.mp4",
+        {"the red cup": Hue((-10, 18), 0.6, (0.3, 1.0))},
+        ("the green cup",),
+    ),
+    Clip(
+        "saucer.mp4",
+        "umi-gripper/umi-gripper.github.io, videos/comparison_cup_ur5.mp4",
+        {"the blue cup": Hue((176, 208), 0.1, (0.3, 0.955))},
+        ("the red cup",),
+    ),
+    Clip(
+        "duck.mp4",
+        "ricl-vla/ricl-vla.github.io, static/videos_cropped/pokeball_ricl.mp4",
+        {"the yellow duck": Hue((24, 64), 0.4, (0.25, 1.0))},
+        ("the blue duck",),
+    ),
+    Clip(
+        "kitchen.mp4",
+        "rail-berkeley/bridgedata, teaser_videos/bridge_data_v1_berkeley_toykitchen6_put_beet_in_pot_sink.mp4",
+        {"the red pot": Hue((-20, 20), 0.5, (0.15, 1.0))},
+        ("the blue pot",),
+        frames=17,
+    ),
+    Clip(
+        "counter.mp4",
+        "rail-berkeley/bridgedata, teaser_videos/bridge_data_v1_berkeley_toykitchen1_put_banana_on_plate.mp4",
+        {"the green plate": Hue((70, 110), 0.25, (0.3, 1.0))},
+        ("the red plate",),
+    ),
+)
+"""Videos that had no part in choosing samples, trainings and weights."""
 
 
 def main() -> None:

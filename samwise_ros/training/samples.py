@@ -43,7 +43,7 @@ SPEEDS_M = (0.008, 0.03)
 STRIDES = (1, 3)
 """Least and most frames of a world from one frame of a clip to the next: fast and slow cameras."""
 
-VARIED = 0.6
+VARIED = 0.5
 """Share of the worlds with things of other shapes, poses and colours, in which names are not taken strictly. Real
 footage is rather like these; the others look as those that are tested on, so that strictness is learnt for these."""
 
