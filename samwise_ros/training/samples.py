@@ -121,7 +121,7 @@ class SyntheticSamples(IterableDataset[Sample]):
         side_px: side S of the square pictures.
         frames: length T of a clip.
         expressions: K, asked of each clip; with 0 nothing is said of the samples, which are varied.
-        zoom: the cameras come up to so much closer.
+        zoom: the cameras of varied worlds come up to so much closer.
         weights: how often each kind of expression is drawn, by name; kinds that a clip cannot have are left out.
         reworded: share of the expressions that are put in other words.
         first_world: number of the first world, counted from FIRST_TRAINING_SEED.

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,12 +253,21 @@ def test_a_described_clip_is_shown_several_times_with_other_words(monkeypatch):
     assert len({(sample.rgb.tobytes(), sample.texts) for sample in shown}) > 0.9 * len(shown)
 
 
-@pytest.mark.parametrize("expressions", [0, 2])
-def test_worlds_are_squashed_and_varied_and_things_held(expressions: int, monkeypatch: pytest.MonkeyPatch):
-    made, init = [], World.__init__
-    monkeypatch.setattr(World, "__init__", lambda world, seed, **how: made.append(how) or init(world, seed, **how))
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """How each world is made from here on; each is shown once."""
+    worlds: list[dict[str, Any]] = []
+    init = World.__init__
+    monkeypatch.setattr(World, "__init__", lambda world, seed, **how: worlds.append(how) or init(world, seed, **how))
     for name in ("BUFFER_FRAMES", "SHOWINGS", "DESCRIBED_SHOWINGS", "FRAMES_AT_ONCE", "NAMED_FRAMES_AT_ONCE"):
         monkeypatch.setattr(module, name, 1)
+    return worlds
+
+
+@pytest.mark.parametrize("expressions", [0, 2])
+def test_worlds_are_squashed_and_varied_and_things_held(
+    expressions: int, made: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(module, "ASPECTS", {(4, 3): 1.0})
     samples = first_samples(30, frames=1, expressions=expressions)
     assert all(sample.rgb.shape == (1, 64, 64, 3) for sample in samples)
@@ -269,6 +279,17 @@ def test_worlds_are_squashed_and_varied_and_things_held(expressions: int, monkey
     varied, plain = ([how for how in made if how["varied"] is varied] for varied in (True, False))
     assert {how["grip"] for how in varied} == {False, True}
     assert {(how["grip"], how["zoom"], how["width"], how["height"]) for how in plain} == {(False, 1.0, 64, 48)}
+
+
+def test_what_is_not_varied_looks_as_the_tests_do(made: list[dict[str, Any]]):
+    first_samples(20, frames=1, zoom=3.0)
+    varied, plain = (
+        {(how["zoom"], how["width"], how["height"]) for how in made if how["varied"] is varied}
+        for varied in (True, False)
+    )
+    assert plain == {(1.0, 64, 48)}
+    assert len({zoom for zoom, _, _ in varied}) > 3
+    assert len({height for _, _, height in varied}) > 1, "other cameras"
 
 
 @pytest.mark.parametrize("varied", [True, False])
