@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from samwise_ros.model.build import build_model
-from samwise_ros.training import records
+from samwise_ros.training import records, samples
 from samwise_ros.training.loop import train
 from samwise_ros.training.objective import Objective
 from samwise_ros.training.optimizers import build_optimizers
@@ -34,11 +34,17 @@ SHORT = """
 import sys
 from samwise_ros.cli.main import main
 from samwise_ros.training import samples, source
-samples.BUFFER_FRAMES, source.PART_STEPS, source.VALIDATION_FRAMES = 6, 2, 2
+samples.BUFFER_FRAMES, samples.VARIED, source.PART_STEPS, source.VALIDATION_FRAMES = 6, 0.0, 2, 2
 source.VALIDATION_SIZE_PX, source.PICTURED_FRAMES = (48, 64), 2
 sys.exit(main(sys.argv[1:]))
 """
-"""The command, with what the fixture `small_run` changes."""
+"""The command, with what the fixture `plain_run` changes."""
+
+
+@pytest.fixture
+def plain_run(small_run: None, monkeypatch: pytest.MonkeyPatch):
+    """A small run of plain worlds: what is compared stays the same however often and much others are varied."""
+    monkeypatch.setattr(samples, "VARIED", 0.0)
 
 
 def run_together(count: int, recipe: Path, out: Path) -> None:
@@ -86,7 +92,7 @@ def train_both_ways(recipe: Path, model: str, folder: Path) -> list[tuple[list[d
     return [(read_losses(out), torch.load(out / "state.pt", weights_only=True)) for out in (one, two)]
 
 
-@pytest.mark.usefixtures("small_run")
+@pytest.mark.usefixtures("plain_run")
 @pytest.mark.parametrize("stage", [SINGLE, CLIPS], ids=["single frames", "clips"])
 @pytest.mark.parametrize("model", ["compact", "refsam_compact"])
 def test_a_step_of_two_processes_is_a_step_of_one(model: str, stage: dict[str, int], write_recipe, tmp_path: Path):
@@ -103,7 +109,7 @@ def test_a_step_of_two_processes_is_a_step_of_one(model: str, stage: dict[str, i
     assert_like(alone, together)
 
 
-@pytest.mark.usefixtures("small_run")
+@pytest.mark.usefixtures("plain_run")
 @pytest.mark.parametrize(("model", "muon_rate"), [("compact", None), ("refsam_compact", None), ("compact", 3.0e-3)])
 def test_some_steps_of_two_processes_lose_what_those_of_one_do(
     model: str, muon_rate: float | None, write_recipe, tmp_path: Path, monkeypatch
