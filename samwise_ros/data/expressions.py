@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,12 @@ class Expression:
 
 
 def describe(
-    tracks: Tracks, rng: np.random.Generator, *, held_out: bool = False, misnamed: bool = False
+    tracks: Tracks,
+    rng: np.random.Generator,
+    *,
+    held_out: bool = False,
+    misnamed: bool = False,
+    room_colours: Sequence[str] = (),
 ) -> tuple[Expression, ...]:
     """Say what can be said of a clip.
 
@@ -60,6 +66,7 @@ def describe(
         rng: chooses among phrasings, and which expressions stay where there are many.
         held_out: use the held-out phrasings, and speak only of things that are held-out pairs of colour and kind.
         misnamed: things may be called by a kind that they do not have; see `facts.misnamed_facts`.
+        room_colours: of what nobody means; see `facts.false_facts`.
 
     Returns:
         At most MAX_PER_KIND expressions of each kind, each clearly true of exactly one thing, or of none, in every
@@ -71,7 +78,7 @@ def describe(
         facts = [fact for fact in facts if fact.index in wanted]
     if misnamed:
         facts += list(misnamed_facts(tracks, facts, rng))
-    facts += false_facts(tracks, rng, MAX_PER_KIND, misnamed=misnamed)
+    facts += false_facts(tracks, rng, MAX_PER_KIND, misnamed=misnamed, room_colours=room_colours)
     found: list[Expression] = []
     for kind in EXPRESSION_KINDS:
         chosen = _choose([fact for fact in facts if fact.kind == kind], rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -25,6 +25,10 @@ NEAR_RATIO = 1.6
 """So many times farther are those that are not next to it."""
 MIDDLE = 0.15
 """The middle reaches so far to both sides, as a share of the picture's width."""
+OF_THE_ROOM = 0.5
+"""Share of the things asked for in vain that have a colour of the room, where it has some."""
+SOLID_KINDS = tuple(kind for kind in KINDS if kind != "book")
+"""What a flat patch of colour is not."""
 MISNAMED = 2
 """So many wrong names stand for "thing" in what is true of a thing of some colour."""
 
@@ -276,7 +280,14 @@ def _late_motions(tracks: Tracks, me: int, others: int) -> Iterator[Fact]:
                 yield Fact("late", "motion", name, noun, thing.index, since=last_rest + 1)
 
 
-def false_facts(tracks: Tracks, rng: np.random.Generator, count: int, *, misnamed: bool = False) -> Iterator[Fact]:
+def false_facts(
+    tracks: Tracks,
+    rng: np.random.Generator,
+    count: int,
+    *,
+    misnamed: bool = False,
+    room_colours: Sequence[str] = (),
+) -> Iterator[Fact]:
     """Yield some things that are true of nothing in view.
 
     Args:
@@ -284,6 +295,8 @@ def false_facts(tracks: Tracks, rng: np.random.Generator, count: int, *, misname
         rng: chooses.
         count: how many to try; fewer come where a draft may be true of something after all.
         misnamed: leave out what `misnamed_facts` may take to be true.
+        room_colours: of walls, mats and sleeves, which are no things: with these "the blue cup" is often one of those
+            that are true of nothing.
     """
     unmoved = list(_false_motions(tracks))
     here = [tracks.objects[i] for i in members(tracks.in_view)]
@@ -292,6 +305,8 @@ def false_facts(tracks: Tracks, rng: np.random.Generator, count: int, *, misname
             yield unmoved[int(rng.integers(len(unmoved)))]
             continue
         noun = _draft_noun(here, rng)
+        if room_colours and rng.random() < OF_THE_ROOM:
+            noun = Noun(str(rng.choice(SOLID_KINDS)), str(rng.choice(room_colours)))
         if any(noun.fits(thing) for thing in here) or (misnamed and _is_misnomer(noun, here)):
             continue
         group = str(rng.choice(("place", "order", "motion"))) if rng.random() < 0.35 else ""

@@ -6,13 +6,16 @@ A stage is a pure function of its seed; `Stage.film` shows any of its moments th
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from samwise_ros.data.decor import Paint, choose_paint, choose_patches
 from samwise_ros.data.filming import Film, Lamp, Materials, Planes, Scene, film
 from samwise_ros.data.props import (
+    Prop,
     choose_arms,
     choose_pattern,
     choose_props,
@@ -32,6 +35,9 @@ WALL_PATTERNS = ("plain", "plain", "wood", "tiles", "foliage", "print", "cloth",
 SENSOR_WIDTH_PX = 640
 """Longer side of the pictures for which the cameras' habits are chosen."""
 
+PAINTED = 0.15
+"""Share of the tables, floors, walls and arms of varied stages that have a colour which things have."""
+
 LOOK_AT = 30.0
 """A camera that comes closer looks at where a thing is in this frame."""
 
@@ -46,7 +52,8 @@ class Stage:
         held_out: half of the things are pairs of colour and kind, and all patterns variants, that no other stage has.
         grip: a hand holds one of the things and goes where it goes.
         varied: things have other shapes, too: of other proportions, and such as have no name; some lie or stand on
-            their heads, have colours between two names' examples, and some of the arms are robots'.
+            their heads, have colours between two names' examples, and some of the arms are robots'. The room has
+            colours, too; see `data.decor`.
     """
 
     def __init__(
@@ -67,12 +74,16 @@ class Stage:
         arms = choose_arms(rng, speed_m)
         if grip:
             arms.append(holding_arm(self._rng(14, 0), things))
+        paints: list[Paint] = []
         if varied:
-            arms = [mechanise(self._rng(16, index), arm) for index, arm in enumerate(arms)]
+            arms = [self._dress(mechanise(self._rng(16, index), arm), index, paints) for index, arm in enumerate(arms)]
         self.props = (*things, *arms)
         self._choose_camera(rng)
         self._come_closer(zoom)
         self._choose_room(rng)
+        if varied:
+            self._decorate(paints)
+        self.room_colours = tuple(sorted({paint.name for paint in paints}))
         self._choose_light(rng)
 
     @property
@@ -184,13 +195,38 @@ class Stage:
         across = [(1, 0, 0), (1, 0, 0), (1, 0, 0), (0, 1, 0) if side < 0 else (0, -1, 0)]
         along = [(0, 1, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1)]
         half = [table, inf, inf, inf]
-        self._planes = tuple(np.array(value, np.float32) for value in (place, across, along, half))
-        patterns = [choose_pattern(rng, TABLE_PATTERNS, self._held_out)]
-        patterns += [choose_pattern(rng, WALL_PATTERNS, self._held_out) for _ in range(3)]
+        self._planes = tuple(np.array(value, np.float64) for value in (place, across, along, half))
+        names = (TABLE_PATTERNS, *3 * (WALL_PATTERNS,))
+        patterns = np.array([choose_pattern(rng, choice, self._held_out) for choice in names])
         first = np.stack([_surface_colour(rng) for _ in patterns])
         second = first * rng.uniform(0.45, 1.25, (len(patterns), 1)) * rng.uniform(0.9, 1.1, first.shape)
-        scale = [rng.uniform(1.5, 5), *rng.uniform(0.5, 1.5, 3)]
+        scale = np.array([rng.uniform(1.5, 5), *rng.uniform(0.5, 1.5, 3)])
         self._walls = (first, np.clip(second, 0, 1), patterns, scale, np.zeros(len(patterns)))
+
+    def _dress(self, arm: Prop, index: int, paints: list[Paint]) -> Prop:
+        """Give an arm a sleeve or paint now and then, which joins `paints`."""
+        rng = self._rng(17, index)
+        if rng.random() >= PAINTED:
+            return arm
+        paints.append(choose_paint(rng))
+        return replace(arm, first=paints[-1].first, second=paints[-1].second)
+
+    def _decorate(self, paints: list[Paint]) -> None:
+        """Paint some of the room's surfaces, and lay or hang patches on them; their paints join `paints`."""
+        rng = self._rng(18, 0)
+        first, second, patterns, scale, gloss = self._walls
+        for surface in np.flatnonzero(rng.random(len(patterns)) < PAINTED):
+            paints.append(choose_paint(rng))
+            first[surface], second[surface] = paints[-1].first, paints[-1].second
+        place, across, along, half = self._planes
+        for patch in choose_patches(rng, tuple(half[0]), float(place[2][1])):
+            paints.append(patch.paint)
+            first, second = np.vstack((first, patch.paint.first)), np.vstack((second, patch.paint.second))
+            patterns = np.append(patterns, choose_pattern(rng, WALL_PATTERNS, self._held_out))
+            scale, gloss = np.append(scale, rng.uniform(1.5, 5)), np.append(gloss, 0.0)
+            place, across = np.vstack((place, patch.place)), np.vstack((across, patch.across))
+            along, half = np.vstack((along, patch.along)), np.vstack((half, patch.half_m))
+        self._planes, self._walls = (place, across, along, half), (first, second, patterns, scale, gloss)
 
     def _choose_light(self, rng: np.random.Generator) -> None:
         angle, height = rng.uniform(-math.pi, 0.2), math.radians(rng.uniform(28, 75))

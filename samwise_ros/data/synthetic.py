@@ -82,8 +82,8 @@ class World:
         zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: show held-out combinations.
         grip: a hand holds one of the things and goes where it goes.
-        varied: things have other shapes, too, of other proportions and such as have no name; and where nothing is a
-            cup, the only red thing is "the red cup".
+        varied: things have other shapes, too, of other proportions and such as have no name; the room has patches of
+            their colours; and where nothing is a cup, the only red thing is "the red cup".
         device: where to film.
 
     Raises:
@@ -211,7 +211,9 @@ class World:
             rgb, instances, normals, silhouettes = parts
             rng = np.random.default_rng([self._seed, 4, start, frames, stride])
             tracks = self._measure(when, instances, silhouettes)
-            said = describe(tracks, rng, held_out=self._held_out, misnamed=self._varied)
+            said = describe(
+                tracks, rng, held_out=self._held_out, misnamed=self._varied, room_colours=self._stage.room_colours
+            )
             clips.append(Clip(rgb, instances, self.objects, said, normals, tracks.main_motions))
         return clips
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from hand_tracks import moved, thing, tracks_of
 
-from samwise_ros.data.facts import MISNAMED, Noun, false_facts, may_be_said, misnamed_facts, true_facts
+from samwise_ros.data.facts import MISNAMED, SOLID_KINDS, Noun, false_facts, may_be_said, misnamed_facts, true_facts
 from samwise_ros.data.tracks import SceneObject, Tracks
 
 
@@ -188,3 +188,21 @@ def test_false_facts_are_true_of_nothing():
     assert len(by_noun) > 50
     assert {(fact.noun.kind, fact.name) for fact in by_motion} >= {("ball", "moving left"), ("ball", "still")}
     assert not {(fact.noun.kind, fact.name) for fact in by_motion} & {("ball", "moving right"), ("cup", "still")}
+
+
+def test_what_has_a_colour_of_the_room_is_asked_for_in_vain():
+    tracks = tracks_of(thing(1), thing(2, "cup", "blue"), x=[0.2, 0.8])
+    room = ("blue", "green")
+
+    def asked(colours: tuple[str, ...]) -> list[Noun]:
+        facts = false_facts(tracks, np.random.default_rng(0), 2000, misnamed=True, room_colours=colours)
+        return [fact.noun for fact in facts if fact.group != "motion"]
+
+    before, after = asked(()), asked(room)
+    share = [np.mean([noun.colour == "green" for noun in nouns]) for nouns in (before, after)]
+    assert share[1] > 2 * share[0]
+    new = [noun for noun in after if noun.colour == "green" and noun not in before]
+    assert {noun.kind for noun in after if noun.colour == "green"} >= set(SOLID_KINDS)
+    assert not any(noun.kind == "book" for noun in new)
+    assert {noun.kind for noun in after if noun.colour == "blue" and not noun.material} <= {"ball"}, "the cup would do"
+    assert not any(noun.fits(one) for noun in after for one in tracks.objects)

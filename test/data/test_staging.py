@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from samwise_ros.data.staging import Stage
+from samwise_ros.data.decor import PAINTS
+from samwise_ros.data.staging import PAINTED, Stage
 
 CPU = torch.device("cpu")
 
@@ -37,3 +38,45 @@ def test_pictures_show_the_objects_and_arms_come_last():
     assert 0.03 < np.mean(share) < 0.4
     assert 70 < np.mean(pictures) < 190, "exposed neither too dark nor too bright"
     assert any(prop.thing is None for seed in range(12) for prop in Stage(seed).props)
+
+
+def test_rooms_of_varied_stages_have_colours_that_no_thing_need_have():
+    stages = [Stage(seed, varied=True) for seed in range(80)]
+    assert {colour for stage in stages for colour in stage.room_colours} == set(PAINTS)
+    assert 0.04 < np.mean([not stage.room_colours for stage in stages]) < 0.2
+    for stage, plain in zip(stages, (Stage(seed) for seed in range(80)), strict=True):
+        assert plain.room_colours == ()
+        rooms = [one.scene(np.array([0.0]), CPU) for one in (plain, stage)]
+        usual, varied = (room.walls.first[0] for room in rooms)
+        assert len(usual) == 4
+        assert len(varied) == rooms[1].planes.place.shape[1] == len(rooms[1].walls.gloss[0])
+        painted = int((usual != varied[:4]).any(1).sum())
+        dressed = len(stage.room_colours) > painted + len(varied) - 4
+        assert bool(painted or len(varied) > 4 or dressed) <= bool(stage.room_colours)
+        assert torch.equal(rooms[0].planes.place, rooms[1].planes.place[:, :4]), "the room itself is the same"
+
+
+def test_some_surfaces_and_arms_of_varied_stages_are_painted():
+    pairs = [(Stage(seed), Stage(seed, varied=True)) for seed in range(120)]
+    walls = [[one.scene(np.array([0.0]), CPU).walls.first[0, :4] for one in pair] for pair in pairs]
+    share = np.mean([(usual != varied).any(1).float().mean().item() for usual, varied in walls])
+    assert 0.7 * PAINTED < share < 1.3 * PAINTED
+    arms = [
+        (mine.first, other.first)
+        for usual, varied in pairs
+        for mine, other in zip(usual.props, varied.props, strict=True)
+        if mine.thing is None and other.kind == "arm"
+    ]
+    assert 0.3 * PAINTED < np.mean([(mine != other).any() for mine, other in arms]) < 2.5 * PAINTED
+
+
+def test_a_patch_is_seen_where_it_lies():
+    for seed in range(300):
+        stage = Stage(seed, varied=True)
+        usual, varied = (one.scene(np.array([0.0]), CPU) for one in (Stage(seed), stage))
+        if varied.planes.place.shape[1] == 5 and torch.equal(usual.walls.first, varied.walls.first[:, :4]):
+            seen = [one.film(np.array([0.0]), 60, 80, CPU)[1].light for one in (Stage(seed), stage)]
+            changed = (seen[0] != seen[1]).any(-1).float().mean().item()
+            if changed:
+                return
+    raise AssertionError("no patch changed a picture")

@@ -156,3 +156,13 @@ def test_a_closer_camera_shows_things_larger():
         larger.append(near.max() / max(1, far.max()))
     assert np.median(larger) > 1.5
     assert World(3, height=48, width=64, zoom=2.0).objects == World(3, height=48, width=64).objects
+
+
+def test_varied_worlds_deny_things_of_the_rooms_colours():
+    denied = []
+    for seed in range(24):
+        room = Stage(seed, varied=True).room_colours
+        said = World(seed, height=32, width=48, varied=True).expressions(0, 1)
+        denied += [one.noun.colour in room for one in said if room and not one.object_index and one.noun]
+    assert len(denied) > 20
+    assert np.mean(denied) > 0.5
