@@ -441,10 +441,6 @@ CLIPS = (
         {"the blue bowl": Hue((205, 240), 0.2, (0.45, 1.0))},
         ("the green bowl",),
     ),
-)
-"""Videos on which samples, trainings and weights were chosen."""
-
-UNSEEN = (
     Clip(
         "desk.mp4",
         "simpler-env/simpler-env.github.io, static/videos/paired_videos/stack_green_cube_on_yellow_cube_real_2.mp4",
@@ -567,6 +563,118 @@ UNSEEN = (
         "rail-berkeley/bridgedata, teaser_videos/bridge_data_v1_berkeley_toykitchen1_put_banana_on_plate.mp4",
         {"the green plate": Hue((70, 110), 0.25, (0.3, 1.0))},
         ("the red plate",),
+    ),
+)
+"""Videos on which samples, trainings and weights were chosen."""
+
+UNSEEN = (
+    Clip(
+        "banana.mp4",
+        "tracevla/tracevla.github.io, static/videos/banana_openvla.mp4",
+        {"the yellow banana": Hue((40, 66), 0.6, (0.3, 1.0)), "the red plate": Hue((-20, 18), 0.4, (0.4, 1.0))},
+        ("the yellow plate", "the blue bowl"),
+    ),
+    Clip(
+        "aubergine.mp4",
+        "tracevla/tracevla.github.io, static/videos/eggplant_openvla.mp4",
+        {"the purple eggplant": Hue((218, 285), 0.26, (0.13, 1.0))},
+        ("the yellow eggplant",),
+    ),
+    Clip(
+        "letter.mp4",
+        "robotics-transformer-x/robotics-transformer-x.github.io, "
+        "video/move_red_pepper_to_A_trimmed_cropped_removed.mp4",
+        {"the red pepper": Hue((-20, 16), 0.55, (0.3, 1.0))},
+        ("the green pepper", "the red cup"),
+    ),
+    Clip(
+        "mustard.mp4",
+        "robotics-transformer2/robotics-transformer2.github.io, videos/langtable/successes/01_ketchup_mustard.mp4",
+        {"the yellow bottle": Hue((32, 56), 0.8, (0.35, 1.0))},
+        ("the yellow block", "the purple bottle"),
+    ),
+    Clip(
+        "gamepad.mp4",
+        "robotics-transformer2/robotics-transformer2.github.io, videos/langtable/successes/04_red_controller.mp4",
+        {
+            "the purple controller": Hue((230, 280), 0.35, (0.15, 1.0)),
+            "the red star": Hue((-20, 16), 0.7, (0.5, 1.0)),
+            "the green star": Hue((70, 115), 0.5, (0.3, 1.0)),
+        },
+        ("the blue block", "the purple star"),
+    ),
+    Clip(
+        "crates.mp4",
+        "uma-manipulation/uma-manipulation.github.io, static/videos/additional/toycar_2x.mp4",
+        {"the orange box": Hue((4, 26), 0.55, (0.4, 1.0)), "the yellow box": Hue((32, 62), 0.4, (0.2, 1.0))},
+        ("the blue box", "the green box"),
+    ),
+    Clip(
+        "lamp.m4v",
+        "Streaming-Diffusion-Policy/streaming-diffusion-policy.github.io, "
+        "videos/real_tasks/block_stacking_compressed.m4v",
+        {
+            "the red block on the right": Hue((-20, 10), 0.7, (0.3, 1.0), side="right"),
+            "the blue block": Hue((180, 230), 0.35, (0.1, 1.0)),
+        },
+        ("the green block",),
+    ),
+    Clip(
+        "plates.mp4",
+        "BridgeVLA/BridgeVLA.github.io, static/videos/real_reduce_size/background/"
+        "background_place_the_red_block_in_the_blue_plate_1_41_caption.mp4",
+        {
+            "the purple plate": Hue((255, 300), 0.3, (0.3, 1.0)),
+            "the blue plate": Hue((195, 225), 0.5, (0.4, 1.0)),
+            "the plate on the right": Hue((145, 180), 0.3, (0.4, 1.0)),
+        },
+        ("the red plate", "the purple block"),
+    ),
+    Clip(
+        "towel.mp4",
+        "XR-1-VLA/XR-1-VLA.github.io, static/videos/TK1-PickWipeTowel.mp4",
+        {"the pink box": Hue((-30, 16), 0.3, (0.4, 1.0)), "the blue towel": Hue((195, 232), 0.42, (0.12, 1.0))},
+        ("the blue box",),
+    ),
+    Clip(
+        "palm.mp4",
+        "Belal-Elshinnawey/Embedded_Software_Lab, ball_tracking.mp4",
+        {"the green ball": Hue((130, 175), 0.45, (0.1, 1.0))},
+        ("the red ball", "the green cup"),
+    ),
+    Clip(
+        "snacks.mp4",
+        "droid-dataset/droid-dataset.github.io, videos/droid_eval_videos/chips_ood_droid.mp4",
+        {"the green bag": Hue((70, 130), 0.3, (0.3, 1.0))},
+        ("the blue bag", "the green bowl"),
+    ),
+    Clip(
+        "jar.mp4",
+        "rt-hierarchy/rt-hierarchy.github.io, videos/RT-H/apple_in_jar_better_trimmed_faster_cropped.mp4",
+        {"the red apple": Hue((-30, 14), 0.45, (0.2, 1.0))},
+        ("the green apple", "the red cup"),
+    ),
+    Clip(
+        "beakers.mp4",
+        "bidex-teleop/bidex-teleop.github.io, resources/5/stack_cup.mp4",
+        {
+            "the green cup": Hue((75, 115), 0.5, (0.3, 1.0)),
+            "the cup on the left": Hue((-50, -5), 0.5, (0.15, 1.0)),
+        },
+        ("the blue cup", "the green bowl"),
+        frames=18,
+    ),
+    Clip(
+        "turnip.mp4",
+        "lerftogo/lerftogo.github.io, data/carousel/turnip_pickplace.mp4",
+        {"the orange pot": Hue((6, 28), 0.86, (0.6, 1.0))},
+        ("the blue pot", "the orange bottle"),
+    ),
+    Clip(
+        "jug.mp4",
+        "f3rm/f3rm.github.io, src/pages/videos/language_results/carousel/water_jug.mp4",
+        {"the blue jug": Hue((200, 235), 0.5, (0.2, 1.0))},
+        ("the red jug", "the blue bowl"),
     ),
 )
 """Videos that had no part in choosing samples, trainings and weights."""
