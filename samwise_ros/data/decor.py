@@ -59,18 +59,22 @@ def choose_paint(rng: np.random.Generator) -> Paint:
     return Paint(name, to_linear(colour), to_linear(colour * rng.uniform(0.7, 1.05)))
 
 
-def choose_patches(rng: np.random.Generator, table_half_m: tuple[float, float], back_m: float) -> list[Patch]:
+def choose_patches(
+    rng: np.random.Generator, table_half_m: tuple[float, float], floor_m: float, back_m: float
+) -> list[Patch]:
     """None to MOST_PATCHES rectangles, half of them on the table, the others on the floor and the wall behind it.
 
     Args:
         rng: chooses.
         table_half_m: the table's half extents; infinite where things stand on the floor.
+        floor_m: where the floor beneath a table is, along z.
         back_m: where the wall is, along y.
     """
-    return [_choose_patch(rng, table_half_m, back_m) for _ in range(int(rng.integers(MOST_PATCHES + 1)))]
+    floor_m = 0.0 if math.isinf(table_half_m[0]) else floor_m
+    return [_choose_patch(rng, table_half_m, floor_m, back_m) for _ in range(int(rng.integers(MOST_PATCHES + 1)))]
 
 
-def _choose_patch(rng: np.random.Generator, table_half_m: tuple[float, float], back_m: float) -> Patch:
+def _choose_patch(rng: np.random.Generator, table_half_m: tuple[float, float], floor_m: float, back_m: float) -> Patch:
     paint, where = choose_paint(rng), rng.random()
     least, most = np.log(PATCH_HALF_M)
     half = np.exp(rng.uniform(least, most, 2))
@@ -80,7 +84,6 @@ def _choose_patch(rng: np.random.Generator, table_half_m: tuple[float, float], b
     if where < 0.5:
         room = [max(0.0, min(side, 0.7) - math.hypot(*half)) for side in table_half_m]
         return _lay(rng, paint, (x * room[0], y * room[1], ABOVE_M), half, (0, 1, 0))
-    floor_m = 0.0 if math.isinf(table_half_m[0]) else -0.74
     if where < 0.7:
         return _lay(rng, paint, (1.5 * x, rng.uniform(0.3, back_m), floor_m + ABOVE_M), FAR_SCALE * half, (0, 1, 0))
     return _lay(rng, paint, (x, back_m - ABOVE_M, rng.uniform(floor_m, 0.8)), FAR_SCALE * half, (0, 0, 1))

@@ -219,7 +219,7 @@ class Stage:
             paints.append(choose_paint(rng))
             first[surface], second[surface] = paints[-1].first, paints[-1].second
         place, across, along, half = self._planes
-        for patch in choose_patches(rng, tuple(half[0]), float(place[2][1])):
+        for patch in choose_patches(rng, tuple(half[0]), float(place[1][2]), float(place[2][1])):
             paints.append(patch.paint)
             first, second = np.vstack((first, patch.paint.first)), np.vstack((second, patch.paint.second))
             patterns = np.append(patterns, choose_pattern(rng, WALL_PATTERNS, self._held_out))

@@ -23,7 +23,7 @@ def test_paints_have_the_colours_of_things():
 
 @pytest.mark.parametrize("table", [(0.4, 0.6), (math.inf, math.inf)])
 def test_patches_lie_on_the_table_and_on_the_floor_and_hang_on_the_wall(table: tuple[float, float]):
-    rooms = [choose_patches(np.random.default_rng(seed), table, 1.2) for seed in range(400)]
+    rooms = [choose_patches(np.random.default_rng(seed), table, -0.74, 1.2) for seed in range(400)]
     assert {len(patches) for patches in rooms} == set(range(MOST_PATCHES + 1))
     patches = [patch for room in rooms for patch in room]
     facing = np.array([np.cross(patch.across, patch.along) for patch in patches])
@@ -40,7 +40,9 @@ def test_patches_lie_on_the_table_and_on_the_floor_and_hang_on_the_wall(table: t
 
 
 def test_patches_on_a_table_do_not_stick_out():
-    patches = [patch for seed in range(400) for patch in choose_patches(np.random.default_rng(seed), (0.4, 0.6), 1.2)]
+    patches = [
+        patch for seed in range(400) for patch in choose_patches(np.random.default_rng(seed), (0.4, 0.6), -0.74, 1.2)
+    ]
     corners = [
         patch.place + x * patch.half_m[0] * patch.across + y * patch.half_m[1] * patch.along
         for patch in patches

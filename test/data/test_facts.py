@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -201,8 +202,8 @@ def test_what_has_a_colour_of_the_room_is_asked_for_in_vain():
     before, after = asked(()), asked(room)
     share = [np.mean([noun.colour == "green" for noun in nouns]) for nouns in (before, after)]
     assert share[1] > 2 * share[0]
-    new = [noun for noun in after if noun.colour == "green" and noun not in before]
-    assert {noun.kind for noun in after if noun.colour == "green"} >= set(SOLID_KINDS)
-    assert not any(noun.kind == "book" for noun in new)
+    green = Counter(noun.kind for noun in after if noun.colour == "green")
+    assert green.keys() >= set(SOLID_KINDS)
+    assert 3 * green["book"] < min(green[kind] for kind in SOLID_KINDS), "a flat patch might be one"
     assert {noun.kind for noun in after if noun.colour == "blue" and not noun.material} <= {"ball"}, "the cup would do"
     assert not any(noun.fits(one) for noun in after for one in tracks.objects)

@@ -1,9 +1,12 @@
 """Stages: what is on the table, and how it moves."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import torch
 
 from samwise_ros.data.decor import PAINTS
+from samwise_ros.data.filming import film
 from samwise_ros.data.staging import PAINTED, Stage
 
 CPU = torch.device("cpu")
@@ -51,8 +54,7 @@ def test_rooms_of_varied_stages_have_colours_that_no_thing_need_have():
         assert len(usual) == 4
         assert len(varied) == rooms[1].planes.place.shape[1] == len(rooms[1].walls.gloss[0])
         painted = int((usual != varied[:4]).any(1).sum())
-        dressed = len(stage.room_colours) > painted + len(varied) - 4
-        assert bool(painted or len(varied) > 4 or dressed) <= bool(stage.room_colours)
+        assert stage.room_colours or not (painted or len(varied) > 4)
         assert torch.equal(rooms[0].planes.place, rooms[1].planes.place[:, :4]), "the room itself is the same"
 
 
@@ -70,13 +72,16 @@ def test_some_surfaces_and_arms_of_varied_stages_are_painted():
     assert 0.3 * PAINTED < np.mean([(mine != other).any() for mine, other in arms]) < 2.5 * PAINTED
 
 
-def test_a_patch_is_seen_where_it_lies():
-    for seed in range(300):
-        stage = Stage(seed, varied=True)
-        usual, varied = (one.scene(np.array([0.0]), CPU) for one in (Stage(seed), stage))
-        if varied.planes.place.shape[1] == 5 and torch.equal(usual.walls.first, varied.walls.first[:, :4]):
-            seen = [one.film(np.array([0.0]), 60, 80, CPU)[1].light for one in (Stage(seed), stage)]
-            changed = (seen[0] != seen[1]).any(-1).float().mean().item()
-            if changed:
-                return
-    raise AssertionError("no patch changed a picture")
+def test_patches_are_seen_on_what_they_lie_on():
+    changed = []
+    for seed in range(20):
+        stage, moment = Stage(seed, varied=True), np.array([0.0])
+        scene, eyes = stage.scene(moment, CPU), stage.eyes(moment, 60, 80, CPU)
+        planes, walls = (
+            type(part)(*(getattr(part, field.name)[:, :4] for field in fields(part)))
+            for part in (scene.planes, scene.walls)
+        )
+        bare = replace(scene, planes=planes, walls=walls)
+        light, without = (film(one, eyes).light for one in (scene, bare))
+        changed.append((light != without).any(-1).float().mean().item())
+    assert sum(share > 0.005 for share in changed) >= 4
