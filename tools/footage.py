@@ -23,6 +23,7 @@ import numpy.typing as npt
 from results import write_part
 
 from samwise_ros.data.video import VideoFile
+from samwise_ros.data.vocabulary import COLOURS
 from samwise_ros.evaluation.jf import region_similarity
 from samwise_ros.evaluation.synthetic import track_texts
 from samwise_ros.model.build import build_segmenter
@@ -699,7 +700,8 @@ def main() -> None:
 
 def measure(clips: tuple[Clip, ...], folder: Path, segmenter: Any) -> str:
     """A table of some clips, and how often something has a mask that is not there."""
-    rows, means, false = ["| clip | source | expression | J | frames |", "|---|---|---|---|---|"], [], []
+    rows, means = ["| clip | source | expression | J | frames |", "|---|---|---|---|---|"], []
+    misnamed, missing = [], []
     for clip in clips:
         frames = read_frames(folder / clip.name)[: clip.frames]
         masks, _ = track_texts(segmenter, frames, (*clip.things, *clip.absent))
@@ -708,10 +710,21 @@ def measure(clips: tuple[Clip, ...], folder: Path, segmenter: Any) -> str:
             scores = [region_similarity(*pair) for pair in pairs if pair[1].mean() >= MIN_SHARE]
             means.append(float(np.mean(scores)))
             rows.append(f"| {clip.name} | {clip.source} | {text} | {means[-1]:.2f} | {len(scores)} |")
-        false += masks[len(clip.things) :].any((2, 3)).ravel().tolist()
+        seen = set().union(*map(colours, clip.things))
+        for text, found in zip(clip.absent, masks[len(clip.things) :], strict=True):
+            (misnamed if colours(text) & seen else missing).extend(found.any((1, 2)).tolist())
     rows.append(f"| | | **all** | **{np.mean(means):.2f}** | |")
-    answered = f"Of {len(false)} frames in which something is asked for that is not there, {sum(false)} have a mask."
+    answered = (
+        f"Of {len(misnamed + missing)} frames in which something is asked for that is not there, "
+        f"{sum(misnamed + missing)} have a mask: {sum(misnamed)} of {len(misnamed)} where one of the things above has "
+        f"its colour, {sum(missing)} of the {len(missing)} others."
+    )
     return "\n".join(rows) + f"\n\n{answered}"
+
+
+def colours(text: str) -> set[str]:
+    """The colours that an expression names."""
+    return set(text.split()) & set(COLOURS)
 
 
 def read_frames(path: Path) -> npt.NDArray[np.uint8]:
