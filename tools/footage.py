@@ -565,10 +565,6 @@ CLIPS = (
         {"the green plate": Hue((70, 110), 0.25, (0.3, 1.0))},
         ("the red plate",),
     ),
-)
-"""Videos on which samples, trainings and weights were chosen."""
-
-UNSEEN = (
     Clip(
         "banana.mp4",
         "tracevla/tracevla.github.io, static/videos/banana_openvla.mp4",
@@ -676,6 +672,148 @@ UNSEEN = (
         "f3rm/f3rm.github.io, src/pages/videos/language_results/carousel/water_jug.mp4",
         {"the blue jug": Hue((200, 235), 0.5, (0.2, 1.0))},
         ("the red jug", "the blue bowl"),
+    ),
+)
+"""Videos on which samples, trainings and weights were chosen."""
+
+UNSEEN = (
+    Clip(
+        "basin.mp4",
+        "correctvla/correctvla.github.io, static/videos/real-robot/pi05_failure_cube.mp4",
+        {"the blue cube": Hue((205, 240), 0.5, (0.2, 1.0)), "the bowl": Hue((165, 190), 0.5, (0.2, 1.0))},
+        ("the yellow cube", "the blue bottle"),
+    ),
+    Clip(
+        "scoop.mp4",
+        "dexterousfinetuning/dexterousfinetuning.github.io, static/videos/scoop_grape.mp4",
+        {"the yellow bowl": Hue((44, 70), 0.3, (0.4, 1.0))},
+        ("the blue bowl", "the yellow cup"),
+    ),
+    Clip(
+        "rings.mp4",
+        "gen2sim/gen2sim.github.io, static/videos/push.mp4",
+        {
+            "the green ring": Hue((70, 110), 0.4, (0.3, 1.0)),
+            "the blue ring": Hue((195, 225), 0.5, (0.3, 1.0)),
+            "the duck": Hue((40, 65), 0.5, (0.25, 1.0)),
+        },
+        ("the red ring", "the green duck"),
+    ),
+    Clip(
+        "gift.mp4",
+        "greenvla/greenvla.github.io, assets/videos/inference_giftbox.mp4",
+        {"the red box": Hue((-20, 14), 0.5, (0.6, 1.0))},
+        ("the purple box", "the red ball"),
+    ),
+    Clip(
+        "balance.mp4",
+        "python-dontrepeatyourself/Color-Based-Object-Detection-with-OpenCV-and-Python, examples/1.mp4",
+        {
+            "the blue ball": Hue((200, 225), 0.6, (0.12, 1.0)),
+            "the ball on the right": Hue((35, 62), 0.5, (0.3, 1.0)),
+        },
+        ("the red ball", "the blue cube"),
+    ),
+    Clip(
+        "lid.mp4",
+        "robo-affordances/robo-affordances.github.io, resources/lid.mp4",
+        {"the red box": Hue((-16, 10), 0.75, (0.3, 1.0))},
+        ("the purple box", "the red mug"),
+    ),
+    Clip(
+        "crimson.mp4",
+        "robopoint/robopoint.github.io, static/videos/results/manipulation/robopoint.mp4",
+        {"the plate": Hue((-40, 0), 0.5, (0.15, 1.0))},
+        ("the blue plate", "the red ball"),
+    ),
+    Clip(
+        "drawer.mp4",
+        "robotics-transformer1/robotics-transformer1.github.io, "
+        "videos/scene4/place_blue_plastic_bottle_into_middle_drawer.mp4",
+        {"the green bag": Hue((28, 110), 0.35, (0.2, 1.0)), "the fruit": Hue((0, 20), 0.6, (0.35, 1.0))},
+        ("the blue bag", "the green cup"),
+    ),
+    Clip(
+        "handle.mp4",
+        "shapegrasp/shapegrasp.github.io, static/cropped_videos/mug_handle.mp4",
+        {"the blue mug": Hue((175, 230), 0.15, (0.3, 1.0))},
+        ("the red mug", "the blue ball"),
+    ),
+    Clip(
+        "dustpan.mp4",
+        "voxposer/voxposer.github.io, media/videos/sweep-the-trash-into-the-dustpan.mp4",
+        {"the blue dustpan": Hue((200, 218), 0.5, (0.3, 1.0))},
+        ("the purple dustpan", "the blue cup"),
+    ),
+    Clip(
+        "thirst.mp4",
+        "pivot-prompt/pivot-prompt.github.io, vids/demo_rpg.mp4",
+        {"the orange": Hue((4, 24), 0.7, (0.4, 1.0))},
+        ("the blue can", "the orange cup"),
+    ),
+    Clip(
+        "pots.mp4",
+        "gen2sim/gen2sim.github.io, static/videos/pick_place.mp4",
+        {
+            "the yellow banana": Hue((40, 66), 0.5, (0.25, 1.0)),
+            "the orange cup": Hue((8, 28), 0.6, (0.25, 1.0)),
+            "the fruit on the left": Hue((-20, 7), 0.5, (0.1, 1.0)),
+        },
+        ("the purple cup", "the yellow cup"),
+    ),
+    Clip(
+        "fruits.mp4",
+        "flow-diffusion/flow-diffusion.github.io, img/Real/put_apple_in_plate.mp4",
+        {
+            "the fruit on the left": Hue((38, 62), 0.5, (0.4, 1.0)),
+            "the orange": Hue((6, 26), 0.7, (0.5, 1.0)),
+            "the red apple": Hue((-25, 4), 0.6, (0.4, 1.0)),
+        },
+        ("the purple banana", "the red cup"),
+    ),
+    Clip(
+        "cover.mp4",
+        "grate-vla/grate-vla.github.io, assets/img/openvla--cover_white_bowl_with_towel.mp4",
+        {"the pink bowl": Hue((-25, 12), 0.25, (0.35, 1.0)), "the blue towel": Hue((190, 225), 0.3, (0.1, 0.6))},
+        ("the yellow bowl", "the pink ball"),
+    ),
+    Clip(
+        "carrot.mp4",
+        "grate-vla/grate-vla.github.io, assets/img/openvla--put_carrot.mp4",
+        {"the bowl": Hue((-20, 7), 0.6, (0.15, 1.0)), "the orange carrot": Hue((8, 30), 0.6, (0.4, 1.0))},
+        ("the purple bowl", "the red ball"),
+    ),
+    Clip(
+        "pumpkin.mp4",
+        "dexwild/dexwild.github.io, resources/ours/toy/toy_itwx_cafeteria_ours_sdr.mp4",
+        {"the orange pumpkin": Hue((20, 42), 0.75, (0.5, 1.0))},
+        ("the purple pumpkin", "the orange cup"),
+    ),
+    Clip(
+        "lobby.mp4",
+        "dexwild/dexwild.github.io, resources/ours/pour/pour_itwx_wean_prima_sdr.mp4",
+        {"the red bowl": Hue((-28, -4), 0.6, (0.2, 1.0))},
+        ("the red bottle",),
+    ),
+    Clip(
+        "humanoid.mp4",
+        "humanoid-manipulation/humanoid-manipulation.github.io, videos/video_success_failure/pour_origin_idp3.mp4",
+        {"the blue cup": Hue((190, 214), 0.36, (0.4, 1.0))},
+        ("the green cup", "the blue plate"),
+    ),
+    Clip(
+        "serve.mp4",
+        "chatvla/chatvla.github.io, static/videos/other/3-2.mp4",
+        {"the ball": Hue((55, 85), 0.5, (0.25, 1.0))},
+        ("the red ball", "the green bowl"),
+        frames=20,
+    ),
+    Clip(
+        "chips.mp4",
+        "robotics-transformer1/robotics-transformer1.github.io, "
+        "videos/scene2/pick_orange_from_top_drawer_and_place_on_counter_2.mp4",
+        {"the orange": Hue((0, 18), 0.6, (0.35, 1.0))},
+        ("the pink bag", "the orange cup"),
     ),
 )
 """Videos that had no part in choosing samples, trainings and weights."""
