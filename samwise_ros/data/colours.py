@@ -33,24 +33,19 @@ FRINGES_HSV: dict[str, tuple[HsvBox, ...]] = {
     ),
     "green": (((68, 78), (0.4, 1.0), (0.35, 0.9)), ((160, 174), (0.5, 1.0), (0.2, 0.6))),
     "blue": (((186, 196), (0.55, 1.0), (0.3, 0.7)), ((196, 246), (0.25, 0.4), (0.45, 0.9))),
-    "purple": (
-        ((248, 262), (0.4, 0.72), (0.32, 0.75)),
-        ((294, 322), (0.35, 0.85), (0.24, 0.62)),
-        ((250, 296), (0.32, 0.6), (0.2, 0.34)),
-    ),
+    "purple": (((248, 262), (0.4, 0.72), (0.32, 0.75)), ((294, 322), (0.35, 0.85), (0.24, 0.62))),
     "pink": (
         ((346, 360), (0.2, 0.45), (0.72, 1.0)),
         ((300, 316), (0.3, 0.75), (0.78, 1.0)),
         ((316, 346), (0.3, 0.8), (0.64, 0.76)),
-        ((0, 16), (0.25, 0.48), (0.82, 1.0)),
     ),
     "brown": (((14, 34), (0.38, 0.8), (0.17, 0.46)), ((25, 36), (0.3, 0.42), (0.46, 0.62))),
     "white": (((0, 360), (0.0, 0.08), (0.76, 1.0)),),
     "black": (((0, 360), (0.0, 0.3), (0.02, 0.2)),),
     "grey": (((0, 360), (0.0, 0.11), (0.27, 0.66)),),
 }
-"""What people call so as well, but would not choose as an example of it: a violet blue, a dark magenta and an eggplant
-are purple, salmon is pink, and amber yellow."""
+"""What people call so as well, but would not choose as an example of it: a violet blue or dark magenta is purple, and
+amber yellow."""
 
 
 def sample_colour(name: str, rng: np.random.Generator, *, fringe: bool = False) -> tuple[float, float, float]:

@@ -72,23 +72,6 @@ class Lamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Mural:
-    """What some of the planes show instead of two colours and a pattern, in all frames.
-
-    Attributes:
-        picture: (3, S, S) linear light, 0..1; S is a power of two. It repeats as the planes' patterns would.
-        covers: (C,) bool, which of the first C planes show it; the others do not.
-    """
-
-    picture: Tensor
-    covers: Tensor
-
-    def to(self, device: torch.device) -> Mural:
-        """The same on a device."""
-        return Mural(self.picture.to(device), self.covers.to(device))
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """All that is filmed in F frames."""
 
@@ -97,7 +80,6 @@ class Scene:
     planes: Planes
     walls: Materials
     lamp: Lamp
-    mural: Mural | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,24 +148,9 @@ def _film_room(scene: Scene, eyes: Eyes, rays: Tensor, sight: Sight) -> tuple[Te
 
     chosen = nearest[:, None]
     at = (u.gather(1, chosen)[:, 0].flatten(), v.gather(1, chosen)[:, 0].flatten())
-    albedo = _colour(scene.walls, frame.flatten(), nearest.flatten(), *at)
-    if scene.mural is not None:
-        _show_mural(scene.mural, scene.walls, albedo, frame.flatten(), nearest.flatten(), *at)
-    albedo = albedo.reshape(frames, height, width, 3)
+    albedo = _colour(scene.walls, frame.flatten(), nearest.flatten(), *at).reshape(frames, height, width, 3)
     light = albedo * (scene.lamp.ambient[:, None, None] + (slope * lit)[..., None] * scene.lamp.colour[:, None, None])
     return torch.where(torch.isfinite(depth)[..., None], light, scene.lamp.ambient[:, None, None]), depth
-
-
-def _show_mural(
-    mural: Mural, walls: Materials, albedo: Tensor, frame: Tensor, plane: Tensor, u_m: Tensor, v_m: Tensor
-) -> None:
-    """Put a mural into the albedo (P, 3) of places on planes, where it covers these."""
-    covers = mural.covers
-    shows = (covers[plane.clamp(max=len(covers) - 1)] & (plane < len(covers))).nonzero()[:, 0]
-    scale = walls.sides_per_m[frame[shows], plane[shows]]
-    u, v = u_m[shows] * scale, v_m[shows] * scale
-    channels = [look_up(mural.picture, torch.full_like(shows, channel), u, v) for channel in range(3)]
-    albedo[shows] = torch.stack(channels, 1)
 
 
 def _passes_table(planes: Planes, frame: Tensor, points: Tensor, light: Tensor) -> Tensor:

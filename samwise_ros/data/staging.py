@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from samwise_ros.data.decor import Paint, choose_clutter, choose_paint, choose_patches
-from samwise_ros.data.filming import Film, Lamp, Materials, Mural, Planes, Scene, film
+from samwise_ros.data.decor import Paint, choose_paint, choose_patches
+from samwise_ros.data.filming import Film, Lamp, Materials, Planes, Scene, film
 from samwise_ros.data.props import (
     Prop,
     choose_arms,
@@ -38,14 +38,6 @@ SENSOR_WIDTH_PX = 640
 PAINTED = 0.15
 """Share of the tables, floors, walls and arms of varied stages that have a colour which things have."""
 
-CLUTTERED = 0.6
-"""Share of the varied stages whose room is full of what has no name."""
-COVERED = (0.1, 0.6, 0.8, 0.8)
-"""How often such a room's table, floor and two walls show it."""
-CLUTTER_SIDES_PER_M = (0.3, 1.2)
-TABLE_RIMS_M = (0.06, 0.3)
-"""So far beyond the things such a room's table reaches."""
-
 LOOK_AT = 30.0
 """A camera that comes closer looks at where a thing is in this frame."""
 
@@ -56,7 +48,7 @@ class Stage:
     Args:
         seed: 0 or more; decides everything but the size of the picture.
         speed_m: the fastest things' way per frame.
-        zoom: how much closer than usual the camera is, to one of the things; below 1 it is farther away.
+        zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: half of the things are pairs of colour and kind, and all patterns variants, that no other stage has.
         grip: a hand holds one of the things and goes where it goes.
         varied: things have other shapes, too: of other proportions, and such as have no name; some lie or stand on
@@ -86,12 +78,10 @@ class Stage:
         if varied:
             arms = [self._dress(mechanise(self._rng(16, index), arm), index, paints) for index, arm in enumerate(arms)]
         self.props = (*things, *arms)
-        self._mural: Mural | None = None
         self._choose_camera(rng)
         self._come_closer(zoom)
         self._choose_room(rng)
         if varied:
-            self._clutter(paints)
             self._decorate(paints)
         self.room_colours = tuple(sorted({paint.name for paint in paints}))
         self._choose_light(rng)
@@ -147,7 +137,7 @@ class Stage:
         planes = Planes(*(_repeat(value, frames, device) for value in self._planes))
         walls = Materials(*(_repeat(value, frames, device) for value in self._walls))
         lamp = Lamp(*(_repeat(value, frames, device) for value in self._lamp))
-        return Scene(things, skins, planes, walls, lamp, self._mural and self._mural.to(device))
+        return Scene(things, skins, planes, walls, lamp)
 
     def eyes(self, moments: Floats, height: int, width: int, device: torch.device) -> Eyes:
         """The camera at some moments (F,)."""
@@ -194,7 +184,7 @@ class Stage:
         rng = self._rng(13, 0)
         places = [prop.route.at(np.array([LOOK_AT]))[0] for prop in self.props if prop.thing]
         self._distance /= zoom
-        self._target += max(0.0, 1 - 1 / zoom) * (places[int(rng.integers(len(places)))] - self._target)
+        self._target += (1 - 1 / zoom) * (places[int(rng.integers(len(places)))] - self._target)
 
     def _choose_room(self, rng: np.random.Generator) -> None:
         on_floor = rng.random() < 0.3
@@ -220,26 +210,6 @@ class Stage:
             return arm
         paints.append(choose_paint(rng))
         return replace(arm, first=paints[-1].first, second=paints[-1].second)
-
-    def _clutter(self, paints: list[Paint]) -> None:
-        """Fill the room around the things with what has no name, now and then; its paints join `paints`.
-
-        The table is just large enough for them then, and the camera looks past it.
-        """
-        rng = self._rng(19, 0)
-        if rng.random() >= CLUTTERED:
-            return
-        in_it, picture = choose_clutter(rng)
-        paints += in_it
-        half = self._planes[-1]
-        taken = np.abs([prop.route.place[:2] for prop in self.props if prop.thing]).max(0)
-        half[0] = np.minimum(half[0], taken + rng.uniform(*TABLE_RIMS_M, 2))
-        self._elevation *= float(rng.uniform(0.5, 1))
-        first, _, _, scale, _ = self._walls
-        covers = rng.random(len(COVERED)) < COVERED
-        first[covers] = picture.mean((0, 1))
-        scale[covers] = rng.uniform(*CLUTTER_SIDES_PER_M, covers.sum())
-        self._mural = Mural(torch.from_numpy(picture.transpose(2, 0, 1).copy()), torch.from_numpy(covers))
 
     def _decorate(self, paints: list[Paint]) -> None:
         """Paint some of the room's surfaces, and lay or hang patches on them; their paints join `paints`."""

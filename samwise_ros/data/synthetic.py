@@ -79,7 +79,7 @@ class World:
         height: rows of the picture, at least 32.
         width: columns of the picture, at least 32.
         speed_m: way of the fastest things per frame, above 0, at most 0.1.
-        zoom: how much closer than usual the camera is, to one of the things; below 1 it is farther away.
+        zoom: how much closer than usual the camera is, to one of the things; 1 or more.
         held_out: show held-out combinations.
         grip: a hand holds one of the things and goes where it goes.
         varied: things have other shapes, too, of other proportions and such as have no name; the room has patches of

@@ -51,9 +51,6 @@ GRIPPED, SQUASHED, RETONED = 0.45, 0.6, 0.6
 """Shares of the varied worlds in which a hand holds a thing, of those whose pictures have another shape than the
 camera's, and of their clips whose light is changed."""
 
-FARTHEST = 0.7
-"""The cameras of varied worlds are between so much and the recipe's zoom closer than others."""
-
 SQUASHES = (0.7, 1.43)
 """Range of a picture's width over what the camera's shape would have made it."""
 
@@ -192,7 +189,7 @@ class SyntheticSamples(IterableDataset[Sample]):
             height=height_px,
             width=round(squashed * width_px),
             speed_m=float(rng.uniform(*SPEEDS_M)),
-            zoom=math.exp(rng.uniform(*np.log((FARTHEST, self._zoom)))) if varied else 1.0,
+            zoom=float(rng.uniform(1, self._zoom)) if varied else 1.0,
             grip=varied and rng.random() < GRIPPED,
             varied=varied,
         )

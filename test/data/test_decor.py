@@ -6,18 +6,7 @@ import numpy as np
 import pytest
 
 from samwise_ros.data.colours import COLOUR_HSV, FRINGES_HSV
-from samwise_ros.data.decor import (
-    ABOVE_M,
-    CLUTTER_SIDE_PX,
-    FAR_SCALE,
-    MOST_CLUTTER_PAINTS,
-    MOST_PATCHES,
-    PAINTS,
-    PATCH_HALF_M,
-    choose_clutter,
-    choose_paint,
-    choose_patches,
-)
+from samwise_ros.data.decor import ABOVE_M, FAR_SCALE, MOST_PATCHES, PAINTS, PATCH_HALF_M, choose_paint, choose_patches
 from samwise_ros.data.vocabulary import COLOURS
 
 
@@ -63,22 +52,3 @@ def test_patches_on_a_table_do_not_stick_out():
     ]
     assert len(corners) > 1000
     assert (np.abs(np.array(corners)[:, :2]) <= [0.4 + 1e-9, 0.6 + 1e-9]).all()
-
-
-def test_clutter_has_its_paints_among_much_that_is_dull():
-    seen, dull = set(), []
-    for seed in range(12):
-        paints, picture = choose_clutter(np.random.default_rng(seed))
-        again = choose_clutter(np.random.default_rng(seed))[1]
-        assert (picture == again).all()
-        assert picture.shape == (CLUTTER_SIDE_PX, CLUTTER_SIDE_PX, 3)
-        assert picture.dtype == np.float32
-        assert 0 <= picture.min() < picture.max() <= 1
-        assert len(np.unique(picture.reshape(-1, 3).round(2), axis=0)) > 100, "many shapes, each with its shades"
-        assert len(paints) <= MOST_CLUTTER_PAINTS
-        seen.add(len(paints))
-        vivid = picture.max(-1) - picture.min(-1) > 0.6 * picture.max(-1)
-        dull.append((len(paints), 1 - vivid.mean()))
-    assert seen == set(range(MOST_CLUTTER_PAINTS + 1))
-    assert min(share for count, share in dull if not count) > 0.97
-    assert 0.5 < np.mean([share for count, share in dull if count]) < 0.95

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from samwise_ros.data.filming import Lamp, Materials, Mural, Planes, Scene, film
+from samwise_ros.data.filming import Lamp, Materials, Planes, Scene, film
 from samwise_ros.data.patterns import PATTERNS
 from samwise_ros.data.raycaster import Eyes, Things
 from samwise_ros.data.solids import SOLIDS
@@ -130,23 +130,3 @@ def test_a_silhouette_counts_what_is_hidden_too(scene: Scene, eyes: Eyes):
     assert hidden > 10
     assert both.silhouette[0, 1] == alone.silhouette[0, 1]
     assert abs(int(both.silhouette[0, 1]) - int((alone.owner == 2).sum())) <= 4
-
-
-def test_a_mural_covers_its_planes_and_no_others(scene: Scene, eyes: Eyes):
-    # Left halves of its sides are red, right halves green; it repeats twice per metre.
-    picture = torch.zeros(3, 4, 4)
-    picture[0, :, :2] = picture[1, :, 2:] = 0.9
-    walls = replace(scene.walls, sides_per_m=torch.full((1, 2), 2.0))
-    bare = film(replace(scene, walls=walls), eyes).light[0]
-    covered = film(replace(scene, walls=walls, mural=Mural(picture, torch.tensor([False, True]))), eyes)
-    light, wall = covered.light[0], bare[..., 2] > 1.5 * bare[..., 0]
-    assert wall.sum() > 200
-    assert torch.equal(light[~wall], bare[~wall]), "the floor and the things are as they were"
-    assert light[wall][:, 2].max() < 1e-6
-    assert (light[wall][:, :2].amax(1) > 0.05).all()
-    first = light[0, : SIDE // 2]
-    assert (first[:, 0] > first[:, 1]).any()
-    assert (first[:, 0] < first[:, 1]).any()
-    one = film(replace(scene, walls=walls, mural=Mural(picture, torch.tensor([True]))), eyes).light[0]
-    assert torch.equal(one[wall], bare[wall]), "planes beyond those that are listed show their own"
-    assert not torch.equal(one[~wall], bare[~wall])

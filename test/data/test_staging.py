@@ -7,7 +7,7 @@ import torch
 
 from samwise_ros.data.decor import PAINTS
 from samwise_ros.data.filming import film
-from samwise_ros.data.staging import CLUTTERED, COVERED, PAINTED, TABLE_RIMS_M, Stage
+from samwise_ros.data.staging import PAINTED, Stage
 
 CPU = torch.device("cpu")
 
@@ -46,27 +46,21 @@ def test_pictures_show_the_objects_and_arms_come_last():
 def test_rooms_of_varied_stages_have_colours_that_no_thing_need_have():
     stages = [Stage(seed, varied=True) for seed in range(80)]
     assert {colour for stage in stages for colour in stage.room_colours} == set(PAINTS)
-    assert 0.01 < np.mean([not stage.room_colours for stage in stages]) < 0.15
+    assert 0.04 < np.mean([not stage.room_colours for stage in stages]) < 0.2
     for stage, plain in zip(stages, (Stage(seed) for seed in range(80)), strict=True):
         assert plain.room_colours == ()
         rooms = [one.scene(np.array([0.0]), CPU) for one in (plain, stage)]
         usual, varied = (room.walls.first[0] for room in rooms)
         assert len(usual) == 4
         assert len(varied) == rooms[1].planes.place.shape[1] == len(rooms[1].walls.gloss[0])
-        painted = (usual != varied[:4]).any(1)
-        if rooms[1].mural is not None:
-            painted &= ~rooms[1].mural.covers
-        assert stage.room_colours or not (painted.any() or len(varied) > 4)
+        painted = int((usual != varied[:4]).any(1).sum())
+        assert stage.room_colours or not (painted or len(varied) > 4)
         assert torch.equal(rooms[0].planes.place, rooms[1].planes.place[:, :4]), "the room itself is the same"
 
 
 def test_some_surfaces_and_arms_of_varied_stages_are_painted():
     pairs = [(Stage(seed), Stage(seed, varied=True)) for seed in range(120)]
-    walls = [
-        [one.scene(np.array([0.0]), CPU).walls.first[0, :4] for one in pair]
-        for pair in pairs
-        if pair[1].scene(np.array([0.0]), CPU).mural is None
-    ]
+    walls = [[one.scene(np.array([0.0]), CPU).walls.first[0, :4] for one in pair] for pair in pairs]
     share = np.mean([(usual != varied).any(1).float().mean().item() for usual, varied in walls])
     assert 0.7 * PAINTED < share < 1.3 * PAINTED
     arms = [
@@ -76,33 +70,6 @@ def test_some_surfaces_and_arms_of_varied_stages_are_painted():
         if mine.thing is None and other.kind == "arm"
     ]
     assert 0.3 * PAINTED < np.mean([(mine != other).any() for mine, other in arms]) < 2.5 * PAINTED
-
-
-def test_some_varied_stages_are_full_of_what_has_no_name():
-    stages = [(Stage(seed), Stage(seed, varied=True)) for seed in range(150)]
-    assert all(plain.scene(np.array([0.0]), CPU).mural is None for plain, _ in stages)
-    scenes = [tuple(one.scene(np.array([0.0]), CPU) for one in pair) for pair in stages]
-    cluttered = [(plain, varied) for plain, varied in scenes if varied.mural is not None]
-    assert 0.8 * CLUTTERED < len(cluttered) / len(scenes) < 1.2 * CLUTTERED
-    covered = np.mean([varied.mural.covers.numpy() for _, varied in cluttered], 0)
-    assert np.abs(covered - COVERED).max() < 0.12
-    smaller = [(varied.planes.half[0, 0] < plain.planes.half[0, 0]).any() for plain, varied in cluttered]
-    assert np.mean(smaller) > 0.9, "the table leaves room to be looked past"
-    for (_, stage), (_, varied) in zip(stages, scenes, strict=True):
-        if varied.mural is not None:
-            standing = np.array([prop.route.place[:2] for prop in stage.props if prop.thing])
-            table = varied.planes.half[0, 0].numpy()
-            assert (table >= np.minimum(np.abs(standing).max(0) + TABLE_RIMS_M[0], 0.38) - 1e-6).all()
-
-
-def test_clutter_is_seen_around_the_things():
-    changed = []
-    for seed in range(30):
-        stage, moment = Stage(seed, varied=True), np.array([0.0])
-        scene, eyes = stage.scene(moment, CPU), stage.eyes(moment, 60, 80, CPU)
-        light, without = (film(one, eyes).light for one in (scene, replace(scene, mural=None)))
-        changed.append((light != without).any(-1).float().mean().item())
-    assert sum(share > 0.2 for share in changed) >= 8
 
 
 def test_patches_are_seen_on_what_they_lie_on():
@@ -117,4 +84,4 @@ def test_patches_are_seen_on_what_they_lie_on():
         bare = replace(scene, planes=planes, walls=walls)
         light, without = (film(one, eyes).light for one in (scene, bare))
         changed.append((light != without).any(-1).float().mean().item())
-    assert sum(share > 0.005 for share in changed) >= 7
+    assert sum(share > 0.005 for share in changed) >= 4
