@@ -1,6 +1,6 @@
 """Measure `compact` on real footage of coloured things and write the part of docs/results.md that tells.
 
-    python tools/footage.py FOLDER                      # five minutes on two CPU cores
+    python tools/footage.py FOLDER                      # a quarter of an hour on one CPU core
     python tools/footage.py FOLDER --weights FILE       # prints only: other weights than those that ship
 
 FOLDER holds the videos of `CLIPS` and `UNSEEN`, which belong to others and are not in the project: download each from
