@@ -216,7 +216,7 @@ PRESETS: dict[str, AnyConfig] = {
     for config in (
         ModelConfig(
             name="compact",
-            image_side_px=256,
+            image_side_px=320,
             hiera=HieraConfig(
                 embed_dim=32, heads=1, stages=(1, 2, 4, 1), global_blocks=(4, 6), windows=(8, 4, 8, 4), pos_embed_side=8
             ),

@@ -84,18 +84,20 @@ def rgb_to_input(rgb: npt.NDArray[np.uint8], size_px: tuple[int, int], device: t
 
     Source: SAMWISE, input preparation of the reference implementation.
 
-    Differs: pads less than to the square where `size_px` is less.
+    Differs: pads less than to the square where `size_px` is less; on a CPU it resizes to whole levels of 0..255.
     """
     height_px, width_px = fitted_size(rgb.shape[0], rgb.shape[1], max(size_px))
     pixels = torch.from_numpy(np.ascontiguousarray(rgb) if rgb.flags.writeable else rgb.copy())
     if device.type == "cuda":
         # From pinned memory, which PyTorch uses again once the copy is done, the CPU need not wait for it.
         pixels = pixels.pin_memory().to(device, non_blocking=True)
-    image = pixels[None].permute(0, 3, 1, 2).float()
+    image = pixels[None].permute(0, 3, 1, 2)
+    if device.type == "cuda":
+        image = image.float()  # CUDA does not resize bytes; on a CPU they take a fifth of the time of floats
     if image.shape[-2:] != (height_px, width_px):
         image = F.interpolate(image, (height_px, width_px), mode="bilinear", align_corners=False, antialias=True)
     rows, columns = size_px
-    return F.pad(_normalise(image), (0, columns - width_px, 0, rows - height_px))
+    return F.pad(_normalise(image.float()), (0, columns - width_px, 0, rows - height_px))
 
 
 def _normalise(image: Tensor) -> Tensor:

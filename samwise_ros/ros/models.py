@@ -16,8 +16,8 @@ from samwise_ros.types import Frame
 if TYPE_CHECKING:
     from samwise_ros.model.segmenter import Segmenter
 
-WARM_SIZE_PX = (480, 640)
-"""Rows and columns of the pictures that a model is made ready for. Small presets see those of 16:9 in the same size."""
+CAMERAS_PX = ((480, 640), (720, 1280))
+"""Rows and columns of the pictures that a model is made ready for: of 4:3 and of 16:9."""
 
 _lock = threading.Lock()
 _models: WeakValueDictionary[tuple[str, str, str, str, str], Segmenter[Any, Any, Any]] = WeakValueDictionary()
@@ -70,9 +70,10 @@ def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision:
     tracker.add("something to warm up with")
     # The second frame is the first with a memory to read.
     for _ in range(2):
-        tracker.step(Frame(np.zeros((*WARM_SIZE_PX, 3), np.uint8)))
+        tracker.step(Frame(np.zeros((*CAMERAS_PX[0], 3), np.uint8)))
     if isinstance(segmenter, CapturedSegmenter):
-        segmenter.prepare(*padded_size(*WARM_SIZE_PX, segmenter.image_side_px, segmenter.image_step_px))
+        for camera in CAMERAS_PX:
+            segmenter.prepare(*padded_size(*camera, segmenter.image_side_px, segmenter.image_step_px))
     return segmenter
 
 

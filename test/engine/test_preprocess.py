@@ -48,7 +48,9 @@ def test_resizes_and_normalises():
     image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
     small = torch.nn.functional.interpolate(image, (48, 64), mode="bilinear", antialias=True)
     expected = (small - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
-    assert torch.allclose(rgb_to_input(rgb, (64, 64), CPU)[:, :, :48], expected, atol=1e-5)
+    levels = (rgb_to_input(rgb, (64, 64), CPU)[:, :, :48] - expected).abs() * torch.tensor(STD)[:, None, None] * 255
+    assert levels.max() < 1.01, "a CPU resizes to whole levels"
+    assert levels.mean() < 0.3
 
 
 def test_read_only_and_strided_images_are_taken_and_left_alone():

@@ -274,7 +274,7 @@ def test_the_best_averaged_weights_are_kept(write_recipe, tmp_path: Path, monkey
     name = "project_text.0.weight"
 
     def validate(source: object, segmenter: Any, picture: Path) -> dict[str, float]:
-        assert segmenter.image_side_px == 256, "judged at the size of the preset, not of the stage"
+        assert segmenter.image_side_px == 320, "judged at the size of the preset, not of the stage"
         averages.append(segmenter.network.get_parameter(name).clone())
         return {"all": next(scores)}
 
