@@ -40,8 +40,8 @@ def test_the_default_is_the_model_that_ships(capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     assert text.startswith("compact ")
     assert "released" not in text
-    assert "per frame with one target  3." in text
-    assert "memory per target          0.7 MB, and 1.8 MB per stream" in text
+    assert "per frame with one target  5." in text
+    assert "memory per target          1.1 MB, and 2.9 MB per stream" in text
 
 
 def test_refsam_trains_what_the_paper_trains(capsys: pytest.CaptureFixture[str]) -> None:
