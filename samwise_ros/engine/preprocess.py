@@ -90,10 +90,9 @@ def rgb_to_input(rgb: npt.NDArray[np.uint8], size_px: tuple[int, int], device: t
     pixels = torch.from_numpy(np.ascontiguousarray(rgb) if rgb.flags.writeable else rgb.copy())
     if device.type == "cuda":
         # From pinned memory, which PyTorch uses again once the copy is done, the CPU need not wait for it.
-        pixels = pixels.pin_memory().to(device, non_blocking=True)
+        # It does not resize bytes, which take a CPU a fifth of the time of floats.
+        pixels = pixels.pin_memory().to(device, non_blocking=True).float()
     image = pixels[None].permute(0, 3, 1, 2)
-    if device.type == "cuda":
-        image = image.float()  # CUDA does not resize bytes; on a CPU they take a fifth of the time of floats
     if image.shape[-2:] != (height_px, width_px):
         image = F.interpolate(image, (height_px, width_px), mode="bilinear", align_corners=False, antialias=True)
     rows, columns = size_px

@@ -72,8 +72,8 @@ def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision:
     for _ in range(2):
         tracker.step(Frame(np.zeros((*CAMERAS_PX[0], 3), np.uint8)))
     if isinstance(segmenter, CapturedSegmenter):
-        for camera in CAMERAS_PX:
-            segmenter.prepare(*padded_size(*camera, segmenter.image_side_px, segmenter.image_step_px))
+        for size in {padded_size(*camera, segmenter.image_side_px, segmenter.image_step_px) for camera in CAMERAS_PX}:
+            segmenter.prepare(*size)
     return segmenter
 
 
