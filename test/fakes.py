@@ -27,9 +27,10 @@ class FakeTracker:
         stepping: set once a `step` has begun.
         error: what the next `step` raises.
         resets: how often the memory was dropped.
+        last_id: number of the newest target.
     """
 
-    def __init__(self, max_targets: int = 8) -> None:
+    def __init__(self, max_targets: int = 8, last_id: int = 0) -> None:
         self.targets: tuple[Target, ...] = ()
         self.gate = threading.Event()
         self.gate.set()
@@ -37,7 +38,7 @@ class FakeTracker:
         self.error: Exception | None = None
         self.resets = 0
         self._max_targets = max_targets
-        self._last_id = 0
+        self.last_id = last_id
 
     def follow(self, texts: Iterable[str]) -> tuple[Target, ...]:
         wanted = {text_key(text): text.strip() for text in texts}
@@ -48,8 +49,8 @@ class FakeTracker:
         count = len(targets) + len(new)
         if count > self._max_targets:
             raise CommandError(f"{count} targets would be followed, expected at most {self._max_targets}")
-        targets += [Target(self._last_id + number, text) for number, text in enumerate(new, start=1)]
-        self._last_id += len(new)
+        targets += [Target(self.last_id + number, text) for number, text in enumerate(new, start=1)]
+        self.last_id += len(new)
         self.targets = tuple(targets)
         return self.targets
 

@@ -30,19 +30,20 @@ class Tracker:
     Args:
         segmenter: the model.
         max_targets: how many targets there may be at once, 1 to 255.
+        last_id: targets are numbered from the next one on.
 
     Raises:
         ConfigError: `max_targets` is out of range.
     """
 
-    def __init__(self, segmenter: Segmenter[Any, Any, Any], *, max_targets: int = 8) -> None:
+    def __init__(self, segmenter: Segmenter[Any, Any, Any], *, max_targets: int = 8, last_id: int = 0) -> None:
         if not 1 <= max_targets <= MAX_LABEL:
             raise ConfigError(f"max_targets is {max_targets}, expected 1 to {MAX_LABEL}: choose a value in this range")
         self._segmenter = segmenter
         self._max_targets = max_targets
         self._lock = threading.RLock()
         self._targets: tuple[Target, ...] = ()
-        self._last_id = 0
+        self._last_id = last_id
         self._generation = 0
         self._texts: dict[int, Any] = {}
         self._bank = MemoryBank(segmenter.memory_spec)
@@ -51,6 +52,11 @@ class Tracker:
     def targets(self) -> tuple[Target, ...]:
         """What is being followed, in the order of the label image."""
         return self._targets
+
+    @property
+    def last_id(self) -> int:
+        """Number of the newest target that there ever was."""
+        return self._last_id
 
     def follow(self, texts: Iterable[str]) -> tuple[Target, ...]:
         """Follow exactly these things, in one change; what is followed already goes on undisturbed.

@@ -51,7 +51,7 @@ class GraphedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
     def __init__(self, segmenter: FixedShapes[ImagesT, TextT, FramesT], capture: Capture | None = None) -> None:
         super().__init__(segmenter)
         self._lock = threading.Lock()
-        capture = capture or CudaCapture()
+        capture = capture or CudaCapture(self.device)
         side = self.image_side_px
         # Where all graphs read, each as many rows as it has targets.
         self._inputs = self._make_inputs(side, side, GRAPHED_TARGETS)
@@ -97,21 +97,28 @@ class GraphedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
 
 
 class CudaCapture:
-    """Captures steps as CUDA graphs that share their memory, since they never run at once."""
+    """Captures steps as CUDA graphs that share their memory, since they never run at once.
 
-    def __init__(self) -> None:
+    Args:
+        device: the GPU that the steps run on, whichever is the current one.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, run: Callable[[], Prediction]) -> tuple[Graph, Prediction]:
         """Warm a step up and capture it."""
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARMING_RUNS):
-                run()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads of the process may use the GPU meanwhile.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            prediction = run()
+        with torch.cuda.device(self._device):
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(WARMING_RUNS):
+                    run()
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            # Of its own stream, since the usual one is of the GPU that captured first; other threads of the process
+            # may use the GPU meanwhile.
+            with torch.cuda.graph(graph, pool=self._pool, stream=side, capture_error_mode="thread_local"):
+                prediction = run()
         return graph, prediction

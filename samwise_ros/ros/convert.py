@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import array
 import math
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from samwise_ros.errors import ImageError
+from samwise_ros.errors import ConfigError, ImageError
 from samwise_ros.msg import TrackedObject as TrackedObjectMsg
 from samwise_ros.msg import TrackedObjectArray
 from samwise_ros.ros.decode import compressed_to_rgb, image_to_pixels, image_to_rgb
 from samwise_ros.types import Frame, FrameResult, TrackedObject
+
+if TYPE_CHECKING:
+    from samwise_ros.engine.lift import Intrinsics
 
 _MAX_JPEG_SIDE_PX = 65_500
 _DEPTH_DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
@@ -78,6 +82,33 @@ def depth_to_metres(msg: Image) -> npt.NDArray[np.float32]:
         metres /= 1000
     metres[~(np.isfinite(metres) & (metres > 0))] = np.nan
     return metres
+
+
+def info_to_intrinsics(info: CameraInfo, height_px: int, width_px: int) -> Intrinsics:
+    """The pinhole that took a rectified image.
+
+    Args:
+        info: the calibration. Where it has no P, that of rectified images, K is taken.
+        height_px: rows of the image.
+        width_px: columns of the image.
+
+    Returns:
+        Its intrinsics in pixels of that image: P is of the whole sensor, before `roi` and `binning_x`, `binning_y`.
+
+    Raises:
+        ConfigError: the calibration is of images of another size, or of none.
+    """
+    from samwise_ros.engine.lift import Intrinsics  # here, since the engine loads torch, which takes seconds
+
+    step_x, step_y = max(1, info.binning_x), max(1, info.binning_y)
+    columns, rows = (info.roi.width or info.width) // step_x, (info.roi.height or info.height) // step_y
+    if (columns, rows) not in ((0, 0), (width_px, height_px)):
+        raise ConfigError(
+            f"camera_info is of images of {columns} x {rows} pixels, expected {width_px} x {height_px} as the camera "
+            "image: remap camera_info to the topic that belongs to it"
+        )
+    fx, fy, cx, cy = (info.p[i] for i in (0, 5, 2, 6)) if info.p[0] > 0 else (info.k[i] for i in (0, 4, 2, 5))
+    return Intrinsics(fx / step_x, fy / step_y, (cx - info.roi.x_offset) / step_x, (cy - info.roi.y_offset) / step_y)
 
 
 def image_to_labels(msg: Image) -> npt.NDArray[np.uint8]:
@@ -179,5 +210,5 @@ def _object_to_msg(found: TrackedObject, header: Header) -> TrackedObjectMsg:
         centroid_x=x,
         centroid_y=y,
         area=found.area_px,
-        mask=_pixels_to_image(np.where(found.mask, 255, 0).astype(np.uint8), "mono8", header),
+        mask=_pixels_to_image(found.mask.view(np.uint8) * np.uint8(255), "mono8", header),
     )

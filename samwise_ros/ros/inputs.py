@@ -6,6 +6,7 @@ remedy: no images, an incompatible QoS, missing stamps, stamps that run backward
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from samwise_ros.ros.convert import stamp_to_ns
 CameraMessage: TypeAlias = Image | CompressedImage
 
 KEPT_DEPTH = 5
-"""Depth images among which the one nearest to a colour image is looked for."""
+"""Depth images that may come before their colour image, which needs longer on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,12 @@ class Arrival:
     Attributes:
         msg: as it came.
         received_s: reading of the monotonic clock.
+        recording: of which recording it is: one more than before since stamps last ran backwards.
     """
 
     msg: CameraMessage
     received_s: float
+    recording: int
 
 
 class CameraInputs:
@@ -55,7 +58,6 @@ class CameraInputs:
         transport: "raw" or "compressed".
         with_depth: subscribe to depth and calibration too.
         on_image: called with each image in the node's thread; returns at once.
-        on_restart: called before an image whose stamp lies before the last one's.
 
     Raises:
         ConfigError: a QoS override is refused.
@@ -68,14 +70,17 @@ class CameraInputs:
         transport: str,
         with_depth: bool,
         on_image: Callable[[Arrival], None],
-        on_restart: Callable[[], None],
     ) -> None:
-        self._node, self._on_image, self._on_restart = node, on_image, on_restart
+        self._node, self._on_image = node, on_image
         self._group = MutuallyExclusiveCallbackGroup()  # not the node's, see `CommandInterface`
         self._last_stamp_ns = 0
+        self._recording = 0
         self._size = ""
         self._warned_of: set[str] = set()
         self._depth: deque[Image] = deque(maxlen=KEPT_DEPTH)
+        self._depth_lock = threading.Lock()
+        self._held_depth: Image | None = None
+        self._wanted_stamp_ns = 0
         self.camera_info: CameraInfo | None = None
         self._last_s = time.monotonic()
         # As image transports do: the compressed images of a topic are on the topic below it.
@@ -102,18 +107,22 @@ class CameraInputs:
         """Seconds since the last image, or since the start where there was none."""
         return time.monotonic() - self._last_s
 
-    def nearest_depth(self, stamp_ns: int, tolerance_s: float) -> Image | None:
-        """The depth image whose stamp is nearest to another image's; None where none is near enough.
+    def hold_depth(self, stamp_ns: int) -> None:
+        """From now on hold the depth image nearest to a colour image, among those that came and those to come.
+
+        A model may be at the colour image for longer than any number of depth images are kept.
 
         Args:
             stamp_ns: stamp of the colour image.
-            tolerance_s: how far apart the two may be.
         """
-        # A copy, since the callback may add one meanwhile.
-        found = min(self._depth.copy(), key=lambda msg: abs(stamp_to_ns(msg.header.stamp) - stamp_ns), default=None)
-        if found is None or abs(stamp_to_ns(found.header.stamp) - stamp_ns) > tolerance_s * 1e9:
-            return None
-        return found
+        with self._depth_lock:
+            self._wanted_stamp_ns = stamp_ns
+            self._held_depth = min(self._depth, key=self._depth_distance_ns, default=None)
+
+    def held_depth(self, tolerance_s: float) -> Image | None:
+        """The depth image that is held; None where its stamp is farther than this from the one asked for."""
+        held = self._held_depth
+        return None if held is None or self._depth_distance_ns(held) > tolerance_s * 1e9 else held
 
     def check_silence(self, timeout_s: float) -> None:
         """Warn where no image has come for a while, and say who publishes; once until one comes."""
@@ -135,7 +144,7 @@ class CameraInputs:
         """Say that the picture's size has changed, where it has; for the worker's thread alone."""
         size = f"{width}x{height}"
         if self._size not in ("", size):
-            self._node.get_logger().info(f"images are {size} pixels now, were {self._size}: targets and memory stay")
+            self._node.get_logger().info(f"images are {size} pixels now, were {self._size}: targets stay")
         self._size = size
 
     def warn_once(self, about: str, text: str) -> None:
@@ -143,6 +152,10 @@ class CameraInputs:
         if about not in self._warned_of:
             self._warned_of.add(about)
             self._node.get_logger().warning(text)
+
+    def may_warn_again(self, *about: str) -> None:
+        """What warnings were about is in order: should it not be again, that is to be said, too."""
+        self._warned_of.difference_update(about)
 
     def _subscribe(self, kind: type, topic: str, callback: Callable[..., None]) -> None:
         newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
@@ -190,13 +203,20 @@ class CameraInputs:
                 "past images is dropped, targets stay",
                 throttle_duration_sec=5.0,
             )
-            self._on_restart()
+            self._recording += 1
         self._last_stamp_ns = stamp_ns
         self._last_s = time.monotonic()
-        self._on_image(Arrival(msg, self._last_s))
+        self._on_image(Arrival(msg, self._last_s, self._recording))
 
     def _keep_depth(self, msg: Image) -> None:
-        self._depth.append(msg)
+        with self._depth_lock:
+            self._depth.append(msg)
+            held = self._held_depth
+            if held is None or self._depth_distance_ns(msg) < self._depth_distance_ns(held):
+                self._held_depth = msg
+
+    def _depth_distance_ns(self, msg: Image) -> int:
+        return abs(stamp_to_ns(msg.header.stamp) - self._wanted_stamp_ns)
 
     def _keep_info(self, msg: CameraInfo) -> None:
         self.camera_info = msg

@@ -32,7 +32,7 @@ from sensor_msgs.msg import CompressedImage
 
 from samwise_ros.errors import ConfigError, SamwiseError
 from samwise_ros.ros.command_interface import CommandInterface
-from samwise_ros.ros.convert import compressed_to_frame, depth_to_metres, image_to_frame
+from samwise_ros.ros.convert import compressed_to_frame, depth_to_metres, image_to_frame, info_to_intrinsics
 from samwise_ros.ros.decode import conversion_backend
 from samwise_ros.ros.diagnostics import Facts, gpu_memory_bytes, to_diagnostics
 from samwise_ros.ros.inputs import Arrival, CameraInputs
@@ -89,6 +89,9 @@ class SamwiseNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._inputs: CameraInputs | None = None
         self._worker: Worker[Arrival] | None = None
+        self._left_behind: Worker[Arrival] | None = None
+        self._recording = 0
+        self._last_id = 0
         self._statistics = Statistics()
         self._commands: CommandInterface | None = None
         self._gpu: Any = None
@@ -128,7 +131,14 @@ class SamwiseNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera, with an empty memory."""
         assert self._tracker is not None
+        if self._left_behind is not None and not self._left_behind.stop(0.0):
+            self.get_logger().error(
+                "not activated: the model is still at an image of before, which must end first: try again later"
+            )
+            return FAILURE
+        self._left_behind = None
         self._tracker.reset()
+        self._recording = 0
         self._statistics = Statistics()
         self._worker = Worker(self._serve, "samwise_worker")
         try:
@@ -137,7 +147,6 @@ class SamwiseNode(LifecycleNode):
                 transport=self._params.image_transport,
                 with_depth=self._params.use_depth,
                 on_image=self._on_image,
-                on_restart=self._tracker.reset,
             )
         except SamwiseError as error:
             self.get_logger().error(f"not activated: {error}")
@@ -194,7 +203,7 @@ class SamwiseNode(LifecycleNode):
         params = self._params
         segmenter = open_model(params.model, params.weights, params.cache_dir, params.device, params.precision)
         self._gpu = segmenter.device
-        return Tracker(segmenter, max_targets=params.max_targets)
+        return Tracker(segmenter, max_targets=params.max_targets, last_id=self._last_id)
 
     def _stop(self) -> None:
         """End the subscriptions and the worker; harmless where there are none."""
@@ -204,6 +213,7 @@ class SamwiseNode(LifecycleNode):
         if self._worker is not None:
             if not self._worker.stop(_JOIN_TIMEOUT_S):
                 self.get_logger().error(f"the model has not answered for {_JOIN_TIMEOUT_S:.0f} s: it is left behind")
+                self._left_behind = self._worker
             counts = self._statistics.snapshot(self._worker.dropped)
             self._worker = None
             self.get_logger().info(
@@ -222,6 +232,7 @@ class SamwiseNode(LifecycleNode):
         self._store.unlocked = True
         self._gpu = None
         if self._tracker is not None:
+            self._last_id = self._tracker.last_id  # no number is used twice, whatever the model
             self._tracker = None
             if self._given_tracker is None:
                 from samwise_ros.ros.models import free_memory
@@ -282,30 +293,37 @@ class SamwiseNode(LifecycleNode):
         assert tracker is not None
         assert outputs is not None
         frame = compressed_to_frame(msg) if isinstance(msg, CompressedImage) else image_to_frame(msg)
+        if arrival.recording != self._recording:
+            # Here, or an image of before that is still being decoded would be the first of the new memory.
+            self._recording = arrival.recording
+            tracker.reset()
         if inputs is not None:
             inputs.check_size(*frame.rgb.shape[:2])
+            inputs.hold_depth(frame.stamp_ns)
         outputs.publish(tracker.step(frame), msg.header, lambda result: self._find_boxes(result, inputs))
         return frame.stamp_ns
 
     def _find_boxes(self, result: FrameResult, inputs: CameraInputs | None) -> tuple[Box3D | None, ...] | None:
         """Find a result's objects in space; None, and one warning, where depth or calibration is missing or unfit."""
-        from samwise_ros.engine.lift import Intrinsics, lift_result
+        from samwise_ros.engine.lift import lift_result
 
         if inputs is None:
             return None
-        depth = inputs.nearest_depth(result.frame.stamp_ns, self._params.depth_tolerance_s)
-        info = inputs.camera_info
+        depth, info = inputs.held_depth(self._params.depth_tolerance_s), inputs.camera_info
         if depth is None or info is None:
             what = "no camera_info has come" if info is None else "no depth image is near enough in time"
             text = f"no boxes in 3D: {what}; check the topics depth and camera_info, and their stamps"
-            inputs.warn_once("depth", text)
+            inputs.warn_once(what, text)
             return None
+        inputs.may_warn_again("no camera_info has come", "no depth image is near enough in time")
         try:
-            intrinsics = Intrinsics(info.k[0], info.k[4], info.k[2], info.k[5])
-            return lift_result(result, depth_to_metres(depth), intrinsics)
+            intrinsics = info_to_intrinsics(info, *result.frame.rgb.shape[:2])
+            boxes = lift_result(result, depth_to_metres(depth), intrinsics)
         except SamwiseError as error:
-            inputs.warn_once("depth", f"no boxes in 3D: {error}")
+            inputs.warn_once("unfit depth", f"no boxes in 3D: {error}")
             return None
+        inputs.may_warn_again("unfit depth")
+        return boxes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

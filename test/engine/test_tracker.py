@@ -62,7 +62,11 @@ def test_ids_count_up_and_are_never_used_twice(tracker: Tracker):
     tracker.remove(2)
     assert tracker.add("c").id == 3
     tracker.clear()
-    assert tracker.add("a").id == 4
+    assert tracker.add("a").id == tracker.last_id == 4
+
+
+def test_ids_go_on_from_those_of_another_tracker(segmenter: CountingSegmenter):
+    assert Tracker(segmenter, last_id=4).add("a").id == 5
 
 
 def test_the_same_text_is_the_same_target(tracker: Tracker):

@@ -9,15 +9,16 @@ pytest.importorskip("sensor_msgs.msg", reason="needs ROS 2")
 pytest.importorskip("samwise_ros.msg", reason="needs the built messages: make setup")
 
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from samwise_ros.errors import ImageError
+from samwise_ros.errors import ConfigError, ImageError
 from samwise_ros.ros.convert import (
     compressed_to_frame,
     depth_to_metres,
     image_to_frame,
     image_to_labels,
+    info_to_intrinsics,
     labels_to_image,
     result_to_objects,
     rgb_to_compressed,
@@ -29,6 +30,8 @@ from samwise_ros.types import Frame, FrameResult, Target, TrackedObject
 pytestmark = pytest.mark.ros
 
 HEADER = Header(stamp=Time(sec=12, nanosec=34), frame_id="front_optical")
+P_OF_RECTIFIED = [90.0, 0.0, 30.0, 0.0, 0.0, 80.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+K_OF_RAW = [100.0, 0.0, 32.0, 0.0, 95.0, 24.0, 0.0, 0.0, 1.0]
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
 
@@ -37,6 +40,37 @@ def image(pixels, encoding, padding_bytes=0, **changes):
     rows = np.pad(rows, ((0, 0), (0, padding_bytes)), constant_values=77)
     fields = {"height": len(pixels), "width": pixels.shape[1], "encoding": encoding, "step": rows.shape[1]} | changes
     return Image(header=HEADER, data=array.array("B", rows.tobytes()), **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, (90, 80, 30, 20)),
+        ({"width": 64, "height": 48}, (90, 80, 30, 20)),
+        ({"width": 64, "height": 48, "p": [0.0] * 12}, (100, 95, 32, 24)),
+        ({"width": 129, "height": 97, "binning_x": 2, "binning_y": 2}, (45, 40, 15, 10)),
+        (
+            {"width": 200, "height": 96, "roi": RegionOfInterest(x_offset=10, y_offset=4, width=64, height=48)},
+            (90, 80, 20, 16),
+        ),
+    ],
+)
+def test_calibration_is_that_of_the_rectified_image(fields, expected):
+    info = CameraInfo(**({"p": P_OF_RECTIFIED, "k": K_OF_RAW} | fields))
+    found = info_to_intrinsics(info, 48, 64)
+    assert (found.fx_px, found.fy_px, found.cx_px, found.cy_px) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"width": 640, "height": 480}, "camera_info is of images of 640 x 480 pixels, expected 64 x 48 as the camera"),
+        ({"p": [0.0] * 12, "k": [0.0] * 9}, "fx 0, fy 0, cx 0, cy 0 px, expected finite values"),
+    ],
+)
+def test_an_unfit_calibration_is_refused(fields, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        info_to_intrinsics(CameraInfo(**({"p": P_OF_RECTIFIED, "k": K_OF_RAW} | fields)), 48, 64)
 
 
 def test_a_raw_image_becomes_a_frame_with_its_stamp_and_frame_id():

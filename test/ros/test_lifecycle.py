@@ -99,6 +99,36 @@ def test_deactivate_waits_for_the_image_at_hand(graph):
     assert len(rig.masks) == 1
 
 
+def test_a_model_that_does_not_end_keeps_the_node_from_being_activated(graph, monkeypatch, capfd):
+    monkeypatch.setattr("samwise_ros.ros.node._JOIN_TIMEOUT_S", 0.1)
+    rig = Managed(graph)
+    rig.up()
+    rig.tracker.gate.clear()
+    rig.show()
+    graph.wait_for(rig.tracker.stepping.is_set)
+    assert rig.go(Transition.TRANSITION_DEACTIVATE)
+    assert not rig.go(Transition.TRANSITION_ACTIVATE)
+    assert "not activated: the model is still at an image of before" in capfd.readouterr().err
+    rig.tracker.gate.set()
+    graph.wait_for(lambda: rig.masks)
+    assert rig.go(Transition.TRANSITION_ACTIVATE)
+
+
+def test_numbers_of_targets_are_not_used_again_by_another_model(graph, monkeypatch):
+    trackers = []
+
+    def load(node):
+        trackers.append(FakeTracker(last_id=node._last_id))
+        return trackers[-1]
+
+    monkeypatch.setattr(SamwiseNode, "_make_tracker", load)
+    rig = Managed(graph, targets=["the dog", "the cat"])
+    for _ in range(2):
+        assert rig.go(Transition.TRANSITION_CONFIGURE)
+        assert rig.go(Transition.TRANSITION_CLEANUP)
+    assert [[one.id for one in tracker.targets] for tracker in trackers] == [[1, 2], [3, 4]]
+
+
 def test_a_failed_configure_says_why_and_can_be_tried_again(graph, monkeypatch, capfd):
     def load(params):
         if params.weights != "good.safetensors":

@@ -160,6 +160,23 @@ def resident_bytes(pid):
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def test_memory_is_dropped_with_the_first_image_of_another_recording(graph):
+    rig = Rig(graph, "mask")
+    resets = rig.tracker.resets
+    rig.tracker.gate.clear()
+    rig.show(5)
+    graph.wait_for(rig.tracker.stepping.is_set)
+    rig.show(6)
+    graph.wait_for(lambda: rig.counts().received == 2)
+    rig.show(1)
+    graph.wait_for(lambda: rig.counts().received == 3)
+    assert rig.tracker.resets == resets, "not while an image of the old one is being answered"
+    rig.tracker.gate.set()
+    rig.wait_for_results(2)
+    assert [msg.header.stamp.sec for msg in rig.heard["mask"]] == [5, 1]
+    assert rig.tracker.resets == resets + 1
+
+
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
