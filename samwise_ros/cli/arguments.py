@@ -40,13 +40,19 @@ def build_chosen(args: argparse.Namespace, **how: Any) -> AnySegmenter:
     Raises:
         SamwiseError: there is no such model, device or mode.
     """
-    from samwise_ros.config import PRESETS
     from samwise_ros.model.build import build_segmenter
 
-    model, weights = args.model, args.weights
-    if weights is not None and str(weights) in PRESETS and not weights.exists():
-        model, weights = str(weights), None
+    model, weights = chosen_model(args)
     return build_segmenter(model, weights=weights, device=args.device, mode=args.mode, precision=args.precision, **how)
+
+
+def chosen_model(args: argparse.Namespace) -> tuple[str, Path | None]:
+    """The preset, and the weights file; None for the preset's own."""
+    from samwise_ros.config import PRESETS
+
+    if args.weights is not None and str(args.weights) in PRESETS and not args.weights.exists():
+        return str(args.weights), None
+    return args.model, args.weights
 
 
 def positive_int(text: str) -> int:

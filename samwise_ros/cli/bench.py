@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from samwise_ros.cli.arguments import add_model_arguments, build_chosen, positive_int
+from samwise_ros.cli.arguments import add_model_arguments, build_chosen, chosen_model, positive_int
 
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print."""
     from samwise_ros.errors import ConfigError
 
+    if args.ros:
+        _check_ros(args)
     report = measure(args)
     if args.ros:
         if report["weights"] == "random":
@@ -128,15 +130,14 @@ def measure_ros(args: argparse.Namespace) -> dict[str, Any]:
         What it prints.
 
     Raises:
-        ConfigError: there is no ROS 2, or the node could not be measured.
+        ConfigError: the node could not be measured.
     """
     from samwise_ros.errors import ConfigError
 
-    if find_spec("rclpy") is None:
-        raise ConfigError("ROS 2 is not there, expected it for --ros: source its setup.bash, or tools/ros_env.sh")
-    params = {"model": args.model, "device": args.device, "precision": args.precision}
-    if args.weights is not None:
-        params["weights"] = str(args.weights)
+    model, weights = chosen_model(args)
+    params = {"model": model, "device": args.device, "precision": args.precision}
+    if weights is not None:
+        params["weights"] = str(weights)
     command = [sys.executable, "-m", "samwise_ros.ros.bench", "--params", json.dumps(params)]
     counts = {"targets": args.targets, "frames": args.frames, "warmup": max(args.warmup, NODE_WARMUP_FRAMES)}
     for name, count in counts.items():
@@ -146,6 +147,19 @@ def measure_ros(args: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError("the node could not be measured, for the reason above: correct it, or leave out --ros")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def _check_ros(args: argparse.Namespace) -> None:
+    """Refuse what the node cannot do, before anything is measured."""
+    from samwise_ros.errors import ConfigError
+
+    if find_spec("rclpy") is None:
+        raise ConfigError("ROS 2 is not there, expected it for --ros: source its setup.bash, or tools/ros_env.sh")
+    if args.mode != "stream" or args.eager:
+        what = "--eager" if args.eager else f"--mode {args.mode}"
+        raise ConfigError(
+            f"{what} was given, expected none with --ros, since the node runs in no such way: leave it out"
+        )
 
 
 def _build(args: argparse.Namespace) -> tuple[Any, str]:

@@ -33,7 +33,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--split",
         help="synthetic: test, held-out for combinations never trained on, or reworded for words never trained on; "
-        "else valid, valid_u, val, testA, … (default: test or valid)",
+        "else valid, valid_u, val, testA, … (default: test, valid or, of refcoco, val)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.zip", help="masks for a server, where the truth is kept")
     length = parser.add_mutually_exclusive_group()
@@ -56,6 +56,11 @@ def run(args: argparse.Namespace) -> None:
     if args.dataset == "synthetic":
         from samwise_ros.evaluation.synthetic import SPLITS
 
+        if args.data is not None or args.out is not None:
+            what = "--data" if args.data is not None else "--out"
+            raise ConfigError(
+                f"{what} was given, expected none for the synthetic world: choose a --dataset, or leave it out"
+            )
         args.split = args.split or "test"
         if args.split not in SPLITS:
             raise ConfigError(
@@ -63,10 +68,10 @@ def run(args: argparse.Namespace) -> None:
             )
         print(_evaluate_synthetic(args))
         return
-    args.split = args.split or "valid"
+    args.split = args.split or ("val" if args.dataset.startswith("refcoco") else "valid")
     if args.data is None:
         raise ConfigError(f"no folder of {args.dataset} was given, expected one that you have: add --data DIR")
-    kept = args.dataset == "ref-ytvos" or (args.dataset == "mevis" and args.split == "valid")
+    kept = args.dataset in ("ref-ytvos", "mevis") and args.split == "valid"
     if kept != (args.out is not None):
         wanted = "expected a zip to write, since its truth is kept: add" if kept else "its truth is there: leave out"
         raise ConfigError(f"{args.dataset} {args.split} was chosen, {wanted} --out FILE.zip")
@@ -110,6 +115,7 @@ def _write_zip(args: argparse.Namespace) -> None:
 def _evaluate_dataset(args: argparse.Namespace) -> str:
     from samwise_ros.data.mevis import MeViS
     from samwise_ros.data.ref_davis import RefDavis
+    from samwise_ros.data.ref_ytvos import RefYoutubeVos
     from samwise_ros.data.refcoco import RefCoco
     from samwise_ros.evaluation.described import evaluate_jf, format_jf
     from samwise_ros.evaluation.ref_davis import evaluate_ref_davis, format_ref_davis
@@ -120,6 +126,9 @@ def _evaluate_dataset(args: argparse.Namespace) -> str:
     if args.dataset == "mevis":
         scores = evaluate_jf(*_start(args, MeViS(args.data, args.split)))
         return format_jf([(f"MeViS {args.split}", scores)], "expressions")
+    if args.dataset == "ref-ytvos":
+        scores = evaluate_jf(*_start(args, RefYoutubeVos(args.data, args.split)))
+        return format_jf([(f"Ref-YouTube-VOS {args.split}", scores)], "expressions")
     return format_refcoco(evaluate_refcoco(*_start(args, RefCoco(args.data, args.dataset, args.split))))
 
 

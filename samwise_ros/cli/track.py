@@ -38,10 +38,10 @@ def run(args: argparse.Namespace) -> None:
     """Track through the footage; nothing in DIR is touched before input, model and texts proved good."""
     from samwise_ros.cli.results import ResultFolder
     from samwise_ros.data.video import open_footage
-    from samwise_ros.engine.tracker import Tracker
+    from samwise_ros.engine.tracker import MAX_LABEL, Tracker
 
     footage = open_footage(args.input)
-    tracker = Tracker(build_chosen(args))
+    tracker = Tracker(build_chosen(args), max_targets=min(MAX_LABEL, len(args.text)))
     for text in args.text:
         tracker.add(text)
     tally = _Tally()

@@ -56,8 +56,9 @@ class GraphedGradients:
         self._capture = capture or CudaCapture()
         self._met: Counter[tuple[torch.Size, ...]] = Counter()
         self._graphs: dict[tuple[torch.Size, ...], tuple[list[Tensor], Graph, Mapping[str, Tensor]]] = {}
-        for parameter in self._parameters:
-            parameter.grad = None
+        # Its own: what another stage's batches reach and these do not has no gradient here, so that no optimizer moves
+        # it. Graphs write to where they are.
+        self._gradients: list[Tensor | None] = [None] * len(self._parameters)
 
     def __call__(self, batch: Iterable[Tensor]) -> dict[str, Tensor]:
         """Compute the gradients of one batch.
@@ -70,9 +71,16 @@ class GraphedGradients:
         """
         batch = list(batch)
         shapes = tuple(tensor.shape for tensor in batch)
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        if gradients:
-            torch._foreach_zero_(gradients)
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        known = [gradient for gradient in self._gradients if gradient is not None]
+        if known:
+            torch._foreach_zero_(known)
+        losses = self._compute_or_replay(batch, shapes)
+        self._gradients = [parameter.grad for parameter in self._parameters]
+        return losses
+
+    def _compute_or_replay(self, batch: list[Tensor], shapes: tuple[torch.Size, ...]) -> dict[str, Tensor]:
         if shapes not in self._graphs:
             self._met[shapes] += 1
             inputs = [tensor.to(self._device) for tensor in batch]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any
@@ -37,11 +38,13 @@ class Interrupts:
 
 
 def ignore_interrupt(worker: int) -> None:
-    """Let a data-loader worker outlive Ctrl-C: the training process still wants its samples to end a step.
+    """Let a data-loader worker outlive Ctrl-C, and a SIGTERM to the process group, as `torchrun` and `timeout` send it.
 
-    SIGTERM ends it, which is how the training process gets rid of it.
+    The training process still wants its samples to end a step. SIGTERM to the worker itself ends it, which is how the
+    training process gets rid of it.
 
     Args:
         worker: its number, as a data loader calls its `worker_init_fn`.
     """
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

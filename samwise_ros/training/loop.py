@@ -281,15 +281,15 @@ def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False)
 
 
 def loader_workers(device: torch.device) -> int:
-    """Processes that make samples, at least one: one per two cores, or all cores but two where a GPU learns.
+    """Processes that make samples, at least one: one per two cores, or all cores but two where GPUs learn.
 
-    Filming is what a GPU waits for (docs/log.md).
+    Filming is what a GPU waits for (docs/log.md), and several GPUs get their samples from one training process.
 
     Args:
         device: of the network.
     """
     cores = os.cpu_count() or 1
-    return max(1, cores // 2 if device.type == "cpu" else cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 2)
+    return max(1, cores // 2 if device.type == "cpu" else cores - 2)
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Records:
         self._board = None
         self._table = None
         self._waiting: dict[tuple[int, int], list[dict[str, Tensor]]] = {}
+        self._step, self._rate = step, 0.0
         if out is not None:
             self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
             self._table = out / "log.csv"
@@ -59,8 +60,13 @@ class Records:
         self._bar.update()
         past = self._waiting.setdefault((stage.side_px, stage.frames), [])
         past.append({name: loss.detach() for name, loss in losses.items()})
-        if step % LOG_EVERY and step < self._bar.total:
-            return
+        self._step, self._rate = step, rate
+        if not step % LOG_EVERY or step == self._bar.total:
+            self._write_means()
+
+    def _write_means(self) -> None:
+        """Write the means since the last line, one for each size of clip; all processes have to."""
+        step, rate = self._step, self._rate
         for (side_px, frames), past in self._waiting.items():
             names = [name for name in LOSSES if any(name in one for one in past)]
             means = torch.stack([torch.stack([one[name] for one in past if name in one]).mean() for name in names])
@@ -92,7 +98,9 @@ class Records:
             self._bar.write(text)
 
     def close(self) -> None:
-        """Write what is still waiting."""
+        """Write what is still waiting; all processes have to."""
+        if self._waiting:
+            self._write_means()
         self._bar.close()
         if self._board is not None:
             self._board.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -59,16 +60,17 @@ def find_start_tokenizer(recipe: Recipe, network: Network, weights: Path, texts:
     """
     own = tokenizer_path(weights)
     text = network.config.text
-    if not own.is_file():
-        if recipe.start_from is None:
+    if recipe.start_from is None:
+        if not own.is_file():
             train_tokenizer(texts, text.vocab_size, own)
-        else:
-            theirs = find_tokenizer(Path(recipe.start_from), text, cache_dir(None))
-            if theirs != tokenizer_path(Path(recipe.start_from)):
-                return load_tokenizer(theirs, text)
-            load_tokenizer(theirs, text)  # says what is wrong with it
-            shutil.copyfile(theirs, own)
-    return load_tokenizer(own, text)
+        return load_tokenizer(own, text)
+    # Not the one that may lie there already: it may be of an attempt to start from something else.
+    theirs = find_tokenizer(Path(recipe.start_from), text, cache_dir(None))
+    tokenizer = load_tokenizer(theirs, text)
+    beside = theirs == tokenizer_path(Path(recipe.start_from))
+    if beside and not (own.is_file() and filecmp.cmp(theirs, own, shallow=False)):
+        shutil.copyfile(theirs, own)
+    return tokenizer
 
 
 def spread_positions(network: Network) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -77,9 +78,31 @@ def test_without_ros_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "ROS 2 is not there, expected it for --ros: source its setup.bash" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("how", [("--eager",), ("--mode", "clip")])
+def test_the_node_runs_in_one_way(how: tuple[str, ...], monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(bench, "find_spec", lambda name: name)
+    assert main(["bench", "--ros", *how, *SMALL]) == 2
+    assert f"{' '.join(how)} was given, expected none with --ros" in capsys.readouterr().err
+
+
+def test_the_node_is_given_the_preset_that_weights_names(monkeypatch):
+    asked = []
+
+    def run(command, **options):
+        asked.append(json.loads(command[command.index("--params") + 1]))
+        return subprocess.CompletedProcess(command, 0, stdout="{}")
+
+    monkeypatch.setattr(bench, "find_spec", lambda name: name)
+    monkeypatch.setattr(bench, "measure", lambda args: {"weights": "of the preset"})
+    monkeypatch.setattr(bench.subprocess, "run", run)
+    assert main(["bench", "--ros", "--json", "--weights", "refsam_compact", *SMALL]) == 0
+    assert asked == [{"model": "refsam_compact", "device": "cpu", "precision": "auto"}]
+
+
 def test_table_through_ros(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     times = {"p50": 1.25, "p90": 2.0, "p99": 3.0}
     measured = {"without_targets": times, "with_targets": times, "frames_per_s": 12.5}
+    monkeypatch.setattr(bench, "find_spec", lambda name: name)
     monkeypatch.setattr(bench, "measure_ros", lambda args: measured)
     assert main(["bench", "--ros", *SMALL]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -80,14 +80,16 @@ def _knowing(monkeypatch: pytest.MonkeyPatch):
     [
         ("mevis", "valid_u", write_mevis, "| MeViS valid_u | 4 |"),
         ("ref-davis", "valid", write_ref_davis, "mean"),
-        ("refcoco", "val", write_refcoco, "| 3 | 0.000 | 0.000 |"),
+        ("refcoco", None, write_refcoco, "| 3 | 0.000 | 0.000 |"),
+        ("ref-ytvos", "train", write_ref_ytvos, "| Ref-YouTube-VOS train | 4 |"),
     ],
 )
 def test_a_data_set_with_its_truth_gives_a_table(
-    dataset: str, split: str, write, row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: str, split: str | None, write, row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     write(tmp_path)
-    assert main(["evaluate", "--dataset", dataset, "--data", str(tmp_path), "--split", split]) == 0
+    chosen = [] if split is None else ["--split", split]
+    assert main(["evaluate", "--dataset", dataset, "--data", str(tmp_path), *chosen]) == 0
     assert row in capsys.readouterr().out
 
 
@@ -115,6 +117,9 @@ def test_a_data_set_without_its_truth_gives_a_zip(dataset: str, write, first: st
         ),
         (["ref-davis", "--data", ".", "--out", "x.zip"], "its truth is there: leave out --out FILE.zip"),
         (["refcoco", "--data", ".", "--split", "test"], "test"),
+        (["ref-ytvos", "--data", ".", "--split", "train", "--out", "x.zip"], "its truth is there: leave out --out"),
+        (["synthetic", "--out", "x.zip"], "--out was given, expected none for the synthetic world: choose a --dataset"),
+        (["synthetic", "--data", "."], "--data was given, expected none for the synthetic world: choose a --dataset"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]):

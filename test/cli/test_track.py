@@ -24,13 +24,15 @@ class SquareTracker:
 
     interrupt_at: int | None = None
 
-    def __init__(self, segmenter: object) -> None:
+    def __init__(self, segmenter: object, max_targets: int) -> None:
+        self.max_targets = max_targets
         self.targets: list[Target] = []
         self.steps = 0
 
     def add(self, text: str) -> Target:
         if not text.strip():
             raise CommandError("the text is empty: say what to follow")
+        assert len(self.targets) < self.max_targets
         self.targets.append(Target(len(self.targets) + 1, text))
         return self.targets[-1]
 
@@ -48,7 +50,7 @@ class SquareTracker:
     def _find(self, target: Target, labels: np.ndarray[Any, np.dtype[np.uint8]]) -> TrackedObject:
         if self.steps == 2:
             return TrackedObject(target, 0.125, None, np.zeros((0, 0), np.bool_), None, 0)
-        left, top = self.steps, 10 * target.id
+        left, top = self.steps, 10 * target.id % 40
         labels[top : top + 8, left : left + 8] = target.id
         box = (left, top, left + 8, top + 8)
         return TrackedObject(target, 0.75, box, np.ones((8, 8), np.bool_), (left + 3.5, top + 3.5), 64)
@@ -61,6 +63,7 @@ def built_with(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     build, tracker = ModuleType("samwise_ros.model.build"), ModuleType("samwise_ros.engine.tracker")
     build.build_segmenter = lambda name, **options: calls.append((name, *options.values()))  # type: ignore[attr-defined]
     tracker.Tracker = SquareTracker  # type: ignore[attr-defined]
+    tracker.MAX_LABEL = 255  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, build.__name__, build)
     monkeypatch.setitem(sys.modules, tracker.__name__, tracker)
     monkeypatch.setattr(SquareTracker, "interrupt_at", None)
@@ -121,6 +124,12 @@ def test_a_video_gives_overlay_labels_and_objects(tmp_path: Path, clip: Path) ->
         "centroid_xy_px": None,
         "area_px": 0,
     }
+
+
+def test_a_recording_may_have_more_targets_than_a_stream_has_by_default(tmp_path: Path, clip: Path) -> None:
+    others = [f"--text=the square number {number}" for number in range(9)]
+    assert track(clip, tmp_path / "out", *others) == 0
+    assert len(lines_in(tmp_path / "out")[0]["objects"]) == 10
 
 
 def test_the_summary_tells_what_was_seen(tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:

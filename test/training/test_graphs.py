@@ -93,6 +93,22 @@ def test_a_gradient_stays_where_graphs_write_it():
         assert NETWORK["used"].weight.grad.data_ptr() == place
 
 
+def test_what_a_stage_does_not_reach_keeps_no_gradient_of_another_stage():
+    def learn_both(x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        loss = (NETWORK["used"](x)[:, 0] + NETWORK["idle"](x)[:, 0] - y).square().mean()
+        loss.backward()
+        return {"square": loss.detach()}
+
+    some, both = (GraphedGradients(learn, NETWORK.parameters(), CPU, Recorder()) for learn in (learn, learn_both))
+    for _ in range(graphs.WARMING_STEPS + 2):
+        both(draw(4))
+        assert NETWORK["idle"].weight.grad.abs().sum() > 0
+        batch = draw(4)
+        some(batch)
+        assert NETWORK["idle"].weight.grad is None, "an optimizer would move it on"
+        assert torch.allclose(NETWORK["used"].weight.grad, expected(*batch)[1])
+
+
 def test_shapes_that_are_rare_or_too_many_are_not_captured(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
     recorder = Recorder()

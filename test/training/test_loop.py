@@ -431,7 +431,7 @@ def test_all_but_two_cores_make_samples_for_a_gpu(monkeypatch: pytest.MonkeyPatc
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
     assert (loop.loader_workers(cpu), loop.loader_workers(gpu)) == (8, 14)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # torchrun's number of processes on this machine
-    assert loop.loader_workers(gpu) == 2
+    assert loop.loader_workers(gpu) == 14, "one process gets the samples for all"
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert (loop.loader_workers(cpu), loop.loader_workers(gpu)) == (1, 1)
 

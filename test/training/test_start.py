@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 
+from samwise_ros.model.build import find_weights
+from samwise_ros.model.checkpoint import tokenizer_path
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.training.recipe import read_recipe
-from samwise_ros.training.start import start_network
+from samwise_ros.training.start import find_start_tokenizer, start_network
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -30,6 +33,16 @@ def test_positions_start_as_waves_along_both_axes(model: str) -> None:
     sine, cosine = across[0, :, 0], across[0, :, across.shape[-1] // 2]
     angle = torch.pi / 2 * (torch.arange(columns) + 0.5) / columns
     assert torch.allclose(sine / cosine, angle.tan(), rtol=1e-4)
+
+
+def test_the_tokenizer_is_that_of_the_weights_whatever_lies_there(tmp_path: Path) -> None:
+    recipe = replace(read_recipe(CONFIG / "train_compact.yaml"), start_from=str(find_weights("compact", tmp_path)))
+    network, weights = start_network(recipe), tmp_path / "compact.safetensors"
+    tokenizer_path(weights).write_text("of an attempt from something else")
+    tokenizer = find_start_tokenizer(recipe, network, weights, [])
+    shipped = tokenizer_path(Path(recipe.start_from))
+    assert tokenizer_path(weights).read_bytes() == shipped.read_bytes()
+    assert tokenizer.get_vocab() == Tokenizer.from_file(str(shipped)).get_vocab()
 
 
 def test_refsam_without_some_of_its_parts() -> None:
