@@ -36,7 +36,7 @@ def tracks_of(*things: SceneObject, x: list[float], away: list[float] | None = N
         half_m=np.repeat(0.04 * scale[:, None], 3, 1),
         way=way,
         own_way=way.copy(),
-        spins=np.zeros(count, bool),
+        spins=np.zeros((frames, count), bool),
         rolls=np.array([one.kind == "ball" for one in things]),
     )
 

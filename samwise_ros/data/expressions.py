@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,6 +109,8 @@ def _say(fact: Fact, tracks: Tracks, rng: np.random.Generator, held_out: bool) -
         text = text.removeprefix("the ")
     (landmark_index,) = _who(fact.landmark, tracks) if fact.landmark else (0,)
     called_so = _who(fact.noun, tracks)
+    if fact.index and fact.index not in called_so:  # it is called by a name that nothing has
+        called_so = _who(replace(fact.noun, kind=""), tracks)
     return Expression(text, fact.kind, fact.index, fact.since, called_so, landmark_index, fact.noun, fact.landmark)
 
 

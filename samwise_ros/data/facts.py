@@ -87,6 +87,8 @@ def true_facts(tracks: Tracks) -> Iterator[Fact]:
         thing, others = tracks.objects[me], tracks.in_view & ~(1 << me)
         for noun in _nouns(thing):
             rivals = called(tracks, noun, others)
+            if _another_is_one(tracks, thing, noun, others):
+                continue
             if noun.size and not _size_is_clear(tracks, me, noun, others):
                 continue
             if rivals:
@@ -96,6 +98,13 @@ def true_facts(tracks: Tracks) -> Iterator[Fact]:
                 if kind:
                     yield Fact(kind, "", "", noun, thing.index)
     yield from _late_facts(tracks)
+
+
+def _another_is_one(tracks: Tracks, me: SceneObject, noun: Noun, others: int) -> bool:
+    """Whether a thing without a name would be called by a kind that something else really is of."""
+    if not (me.odd and noun.kind):
+        return False
+    return any(not it.odd and is_called(noun.kind, it.kind) for it in (tracks.objects[i] for i in members(others)))
 
 
 def _nouns(thing: SceneObject) -> Iterator[Noun]:
@@ -144,7 +153,7 @@ def _comparisons(tracks: Tracks, me: int, rivals: int, noun: Noun, landmarks: li
     for name in _places(tracks, me, rivals):
         yield Fact("combined" if both else "place", "place", name, noun, index)
     if not both:
-        for name in _orders(tracks, me, rivals):
+        for name in _orders(tracks, me, rivals, noun):
             yield Fact("order", "order", name, noun, index)
     for landmark, other in landmarks:
         if other != me and not (noun.parts == 0 and rivals == 1 << other):
@@ -164,11 +173,12 @@ def _places(tracks: Tracks, me: int, rivals: int) -> Iterator[str]:
         yield "front"
     off_middle = np.abs(tracks.x - 0.5)
     apart = off_middle[:, members(rivals)] - off_middle[:, [me]]
-    if off_middle[:, me].max() < MIDDLE and apart.min() >= MIN_PLACE_GAP:
+    between = rivals & tracks.left[me] and rivals & tracks.right[me]
+    if off_middle[:, me].max() < MIDDLE and apart.min() >= MIN_PLACE_GAP and (between or len(members(rivals)) == 1):
         yield "middle"
 
 
-def _orders(tracks: Tracks, me: int, rivals: int) -> Iterator[str]:
+def _orders(tracks: Tracks, me: int, rivals: int, noun: Noun) -> Iterator[str]:
     everyone = [me, *members(rivals)]
     superlatives = {
         "nearest": tracks.nearer,
@@ -184,10 +194,13 @@ def _orders(tracks: Tracks, me: int, rivals: int) -> Iterator[str]:
         return
     in_order = sorted(everyone, key=lambda i: float(tracks.x[0, i]))
     if all(tracks.left[i] >> j & 1 for i, j in pairwise(in_order)):
+        things = [tracks.objects[i] for i in everyone]
+        # The first of those that might be called so is the first of those that are, the second may not be the second.
+        counted = 3 if not noun.kind or all(not it.odd and it.kind == noun.kind for it in things) else 1
         from_left = in_order.index(me)
         from_right = len(in_order) - 1 - from_left
         for place, side, first in ((from_left, "left", "leftmost"), (from_right, "right", "rightmost")):
-            if place < 3:
+            if place < counted:
                 yield (first, f"second from the {side}", f"third from the {side}")[place]
 
 
@@ -275,6 +288,8 @@ def _late_motions(tracks: Tracks, me: int, others: int) -> Iterator[Fact]:
     names = tracks.motion(me, last_rest, frames) & PHRASES["motion"].keys()
     for noun in (Noun(thing.kind), Noun(colour=thing.colour), Noun(thing.kind, thing.colour), Noun()):
         rivals = called(tracks, noun, others)
+        if _another_is_one(tracks, thing, noun, others):
+            continue
         if rivals and rivals & ~tracks.steady == 0 and all("still" in tracks.motions[i] for i in members(rivals)):
             for name in sorted(names):
                 yield Fact("late", "motion", name, noun, thing.index, since=last_rest + 1)
@@ -308,6 +323,8 @@ def false_facts(
         if room_colours and rng.random() < OF_THE_ROOM:
             noun = Noun(str(rng.choice(SOLID_KINDS)), str(rng.choice(room_colours)))
         if any(noun.fits(thing) for thing in here) or (misnamed and _is_misnomer(noun, here)):
+            continue
+        if noun.kind not in SOLID_KINDS and noun.colour in room_colours:
             continue
         group = str(rng.choice(("place", "order", "motion"))) if rng.random() < 0.35 else ""
         name = str(rng.choice(list(PHRASES[group]))) if group else ""

@@ -252,7 +252,7 @@ class World:
             half_m=half,
             way=seen_at / self._width,
             own_way=self._project(still, middle) / self._width,
-            spins=np.array([prop.can_be_seen_to_spin and prop.route.start <= moments[0] for prop in props]),
+            spins=np.stack([prop.can_be_seen_to_spin & (prop.route.start <= moments) for prop in props], 1),
             rolls=np.array([prop.route.rolls for prop in props]),
         )
 

@@ -78,7 +78,7 @@ class Tracks:
         half_m: (N, 3) half extents.
         way: (T, N, 2) centre in the picture, both axes as shares of the width.
         own_way: (T, N, 2) likewise, as if the camera stood still.
-        spins: (N,) it can be seen to turn around itself all the time.
+        spins: (T, N) it can be seen to turn around itself.
         rolls: (N,) it rolls when it moves.
     """
 
@@ -198,11 +198,12 @@ class Tracks:
         steps = np.diff(place, axis=0)
         going = np.abs(steps).max(1) > 1e-5
         drift = np.ptp(self.way[start:stop, i] - own, axis=0).max()
-        if self.spins[i]:
-            return frozenset(("spinning",))
+        spins = self.spins[start:stop, i]
+        if spins.any():
+            return frozenset(("spinning",)) if spins.all() else frozenset((UNCLEAR,))
         if not going.any():
             return frozenset(("still",)) if drift <= MAX_REST else frozenset((UNCLEAR,))
-        if going.mean() < 0.8 or np.ptp(own, axis=0).max() < max(MIN_MOTION, 1.5 * drift):
+        if not going[0] or going.mean() < 0.8 or np.ptp(own, axis=0).max() < max(MIN_MOTION, 1.5 * drift):
             return frozenset((UNCLEAR,))
         names = {MOVING} | ({"rolling"} if self.rolls[i] else set())
         way, length = place[-1] - place[0], np.abs(steps).sum(0)

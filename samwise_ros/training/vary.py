@@ -85,8 +85,8 @@ def squash(clip: Clip, height_px: int, width_px: int) -> Clip:
     return replace(
         clip,
         rgb=resize(clip.rgb, cv2.INTER_AREA),
-        instances=resize(clip.instances, cv2.INTER_NEAREST),
-        normals=resize(clip.normals, cv2.INTER_NEAREST),
+        instances=resize(clip.instances, cv2.INTER_NEAREST_EXACT),
+        normals=resize(clip.normals, cv2.INTER_NEAREST_EXACT),
     )
 
 

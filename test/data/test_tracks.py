@@ -67,7 +67,16 @@ def test_short_clips_show_no_motion():
 
 
 def test_what_spins_is_neither_still_nor_moving():
-    assert replace(tracks_of(thing(1), x=[0.3]), spins=np.array([True])).motions == [{"spinning"}]
+    assert replace(tracks_of(thing(1), x=[0.3]), spins=np.ones((FRAMES, 1), bool)).motions == [{"spinning"}]
+
+
+def test_what_begins_to_move_or_to_spin_is_neither_still_nor_moving_nor_spinning():
+    tracks = tracks_of(thing(1), thing(2), x=[0.3, 0.6], frames=12)
+    spins = np.zeros((12, 2), bool)
+    spins[5:, 0] = True
+    tracks = moved(replace(tracks, spins=spins), 1, right=0.03, since=1)
+    assert tracks.motions == [{"unclear"}, {"unclear"}]
+    assert tracks.motion(0, 5, 12) == {"spinning"}
 
 
 def test_what_leaves_is_named_but_not_steady():
