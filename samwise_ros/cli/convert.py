@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig, preset
-    from samwise_ros.errors import ConfigError
+    from samwise_ros.errors import CheckpointError, ConfigError
     from samwise_ros.model.build import load_network, start_network
     from samwise_ros.model.checkpoint import save_weights, tokenizer_path
     from samwise_ros.model.text import load_tokenizer
@@ -51,9 +51,17 @@ def run(args: argparse.Namespace) -> None:
     config = network.config
     if args.text_encoder is not None and isinstance(config, RefSamConfig):
         # SAMWISE has one text encoder, whose tokenizer lies in the cache; RefSAM's may be any.
-        load_tokenizer(args.text_encoder / "tokenizer.json", config.text)
+        tokenizer = args.text_encoder / "tokenizer.json"
+        if not tokenizer.is_file():
+            raise CheckpointError(
+                f"tokenizer {tokenizer} is missing, expected the text encoder's own there: get it from its authors"
+            )
+        load_tokenizer(tokenizer, config.text)
+    else:
+        tokenizer = tokenizer_path(args.input)
+    if tokenizer.is_file():
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(args.text_encoder / "tokenizer.json", tokenizer_path(args.output))
+        shutil.copyfile(tokenizer, tokenizer_path(args.output))
     save_weights(network, config.name, args.output)
     parts = REFSAM_PARTS if isinstance(config, RefSamConfig) else OPTIONAL_PARTS
     lacks = [name for name in parts if getattr(preset(config.name), name) and not getattr(config, name)]

@@ -34,6 +34,9 @@ class Tracker:
 
     Raises:
         ConfigError: `max_targets` is out of range.
+
+    Differs: a model gets its texts in small letters, which two spellings of one target have in common and which it was
+    trained on; SAMWISE's own scripts do so in training alone.
     """
 
     def __init__(self, segmenter: Segmenter[Any, Any, Any], *, max_targets: int = 8, last_id: int = 0) -> None:
@@ -172,7 +175,9 @@ class Tracker:
         size = padded_size(height_px, width_px, side_px, segmenter.image_step_px)
         bank.select([(generation, size, target.id) for target in targets])
         self._texts = {
-            target.id: self._texts[target.id] if target.id in self._texts else segmenter.encode_text(target.text)
+            target.id: self._texts[target.id]
+            if target.id in self._texts
+            else segmenter.encode_text(text_key(target.text))
             for target in targets
         }
         if not targets:

@@ -222,7 +222,7 @@ def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torc
         # As most maps are in memory: a convolution would turn its weights in every frame.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if dtype == torch.float16:
-        _check_finite(segmenter)
+        _check_finite(segmenter, network)
     if eager or mode != "stream":
         return segmenter
     if segmenter.device.type == "cuda":
@@ -231,15 +231,16 @@ def _put_to_work(network: Network, tokenizer: Tokenizer, mode: Mode, dtype: torc
     return segmenter if network.config.frozen else TracedSegmenter(segmenter)
 
 
-def _check_finite(segmenter: Segmenter[Any, Any, Any]) -> None:
+def _check_finite(segmenter: Segmenter[Any, Any, Any], network: nn.Module) -> None:
     """Refuse weights whose intermediate values are too large for float16; found on noise, in what any layer gives.
 
     The masks alone would not tell: they are hidden where the object is not in view, as it is not in noise.
     """
     finite: list[Tensor] = []
+    own = set(network.modules())  # the hook sees other models of the process, too
 
-    def look(_module: nn.Module, _inputs: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.is_floating_point():
+    def look(module: nn.Module, _inputs: object, output: object) -> None:
+        if module in own and isinstance(output, Tensor) and output.is_floating_point():
             finite.append(output.isfinite().all())
 
     side = segmenter.image_side_px

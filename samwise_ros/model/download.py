@@ -132,6 +132,7 @@ def _fetch(file: PublishedFile, cache: Path, source: Path | None) -> Outcome:
         else:
             known = known or _read_records(source).get(file.path)
             _copy(file, source, partial)
+    _check_no_page(target if there else partial.path, file)
     found = _measure(target if there else partial.path, file)
     if known and (found.size_bytes, found.sha256) != (known.size_bytes, known.sha256):
         partial.discard()
@@ -184,6 +185,16 @@ def _write_records(cache: Path, records: dict[str, _Record]) -> None:
     entries = {path: asdict(record) for path, record in records.items()}
     partial.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _put_in_place(partial, cache / RECORDS)
+
+
+def _check_no_page(path: Path, file: PublishedFile) -> None:
+    with open(path, "rb") as stream:
+        start = stream.read(512).lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html")):
+        raise CheckpointError(
+            f"file {path} is a web page, expected the file: its host limits downloads for now, or asked for a login; "
+            f"delete it and {_by_hand(file)}"
+        )
 
 
 def _measure(path: Path, file: PublishedFile) -> _Record:

@@ -48,18 +48,22 @@ def follow_edges(mask_logits: Tensor, image: Tensor) -> Tensor:
     r, g, b = means
     rr, rg, rb, gg, gb, bb = squares - torch.stack((r * r, r * g, r * b, g * g, g * b, b * b))
     rr, gg, bb = rr + FLATNESS, gg + FLATNESS, bb + FLATNESS
-    # The inverse of the colours' covariance, by cofactors.
-    top = (gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg)
-    middle = (top[1], rr * bb - rb * rb, rg * rb - rr * gb)
-    bottom = (top[2], middle[2], rr * gg - rg * rg)
-    size = rr * top[0] + rg * top[1] + rb * top[2]
-    inverse = torch.stack([torch.stack(row) for row in (top, middle, bottom)]) / size
+    # Elimination of the colours' covariance. Of a grey picture its determinant is lost in rounding, these numbers not.
+    by_red, by_red_too = rg / rr, rb / rr
+    gg, gb = gg - by_red * rg, gb - by_red * rb
+    by_green = gb / gg
+    bb = bb - by_red_too * rb - by_green * gb
 
     inside = torch.sigmoid(mask_logits.float()[:, None] / SOFTNESS) - 0.5
     sums = _window_means(torch.cat((inside, inside * inside, inside * small), 1))
     mean, spread = sums[:, 0], sums[:, 1] - sums[:, 0].square()
     covariance = sums[:, 2:] - mean[:, None] * means
-    slope = (inverse[None] * covariance[:, None]).sum(2)
+    red, green, blue = covariance.unbind(1)
+    green = green - by_red * red
+    slope_blue = (blue - by_red_too * red - by_green * green) / bb
+    slope_green = green / gg - by_green * slope_blue
+    slope_red = red / rr - by_red * slope_green - by_red_too * slope_blue
+    slope = torch.stack((slope_red, slope_green, slope_blue), 1)
     offset = mean - (slope * means).sum(1)
     explained = (slope * covariance).sum(1) / (spread + 1e-3)
     fitted = _window_means(torch.cat((slope, torch.stack((offset, explained), 1)), 1))

@@ -151,7 +151,7 @@ class RefSam(nn.Module):
             The expressions, with `padding` given.
         """
         padding = ids == self.config.text.special_ids["<pad>"]
-        words = self.text_encoder(ids, padding)
+        words = self.text_encoder(ids, padding).to(next(self.cross_modal_mlp.parameters()).dtype)
         sentence = self.cross_modal_mlp(mean_word(words, padding))
         return EncodedText(sentence, self.cross_modal_mlp(words), padding)
 

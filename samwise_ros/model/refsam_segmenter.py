@@ -11,6 +11,7 @@ from torch import Tensor
 
 from samwise_ros.model.edges import follow_edges
 from samwise_ros.model.refsam import EncodedImages, EncodedText, RefSam
+from samwise_ros.model.refsam_text import T5Encoder
 from samwise_ros.model.segmenter import Past, Prediction, Ring, Seen
 from samwise_ros.model.stages import stage
 from samwise_ros.model.text import stack_tokens, tokenize
@@ -35,7 +36,8 @@ class RefSamSegmenter:
     Args:
         network: in evaluation mode, on its device.
         tokenizer: gives the token ids that the network was trained on.
-        dtype: the network is brought to this precision, in place.
+        dtype: the network is brought to this precision, in place; in float16 a T5 is not, whose values overflow there,
+            but to bfloat16, in which T5s were trained.
 
     Differs: RefSAM has no object score; `Prediction.score_logits` says how sure the mask itself is.
     """
@@ -43,7 +45,10 @@ class RefSamSegmenter:
     frames_per_step = 1
 
     def __init__(self, network: RefSam, tokenizer: Tokenizer, dtype: torch.dtype = torch.float32) -> None:
-        self.network = network.to(dtype)
+        for name, part in network.named_children():
+            whole_range = name == "text_encoder" and isinstance(part, T5Encoder)
+            part.to(torch.bfloat16 if whole_range and dtype == torch.float16 else dtype)
+        self.network = network
         self._dtype = dtype
         self.tokenizer = tokenizer
 
@@ -130,6 +135,7 @@ def sureness(mask_logits: Tensor) -> Tensor:
     Returns:
         (N,) the mean logit inside the mask; where the mask is empty the largest logit, which is not positive.
     """
+    mask_logits = mask_logits.float()  # their sum is more than float16 holds
     inside = mask_logits > 0
     area = inside.sum((1, 2))
     mean = (mask_logits * inside).sum((1, 2)) / area.clamp(min=1)

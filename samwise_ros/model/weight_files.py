@@ -55,6 +55,10 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
+        if "GLOBAL" not in _reason(error):
+            raise CheckpointError(
+                f"weights file {path} cannot be read, expected a file of torch.save: get the file again"
+            ) from error
         raise CheckpointError(
             f"weights file {path} is refused ({_reason(error)}), expected nothing but tensors, numbers, texts and an "
             "argparse.Namespace, since anything else could run code: get the file from its authors"
