@@ -80,7 +80,12 @@ def read_value(name: str, text: str) -> bool | list[str] | ParameterValue:
     """Read an argument as its parameter's type; a text stays one, also where it looks like a number."""
     kind = PARAMETERS[name][0]
     if kind is list:
-        return read_list(name, text)
+        items = read_list(name, text)
+        if not items:  # launch has no empty list of texts
+            raise ValueError(
+                f"launch argument {name} is '{text}', expected at least one in the list: leave it out for none"
+            )
+        return items
     if kind is bool and text.lower() not in ("true", "false"):
         raise ValueError(f"launch argument {name} is '{text}', expected true or false: correct it")
     return text.lower() == "true" if kind is bool else ParameterValue(text, value_type=str)

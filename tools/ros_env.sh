@@ -13,10 +13,11 @@ if [ -z "${ROS_DISTRO:-}" ]; then
     # The wheels' libraries. With only one of these two set, Python starts a second time to find them, in random order.
     export LD_LIBRARY_PATH="$_samwise_venv/lib$(printf ':%s' "$_samwise_venv"/lib/python3.*/site-packages/ros_*.libs)"
     export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+    # A distribution's own setting stays: its robot is to be heard on the network.
+    export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 fi
 
 unset PYTHONDONTWRITEBYTECODE # nodes start four times slower without cached bytecode
-export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_samwise_root/config/fastdds.xml}"
 
 if [ -f "$_samwise_root/install/local_setup.bash" ]; then

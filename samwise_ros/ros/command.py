@@ -83,7 +83,7 @@ _GAP = r"(?:[\s,.:!?…]+|$)"
 _THANKS = r"(?:please|thank you|thanks)"
 _ASK = (
     r"(?:(?:can|could|would|will|do) you|you (?:can|should|must)|i (?:want|need) you to"
-    rf"|(?:i{_QUOTE}d|i would) like you to|let{_QUOTE}s|let us|help me|try to)"
+    rf"|(?:i{_QUOTE}d|i would) like you to|let{_QUOTE}?s|let us|help me|try to)"
 )
 _FILL = rf"(?:(?:{_THANKS}|{_ASK}|now|then|and|so|just|go){_GAP})*"
 # Some words begin a command and an expression alike: the word after them decides.
@@ -93,19 +93,20 @@ _NO_PLACE = r"(?! (?:on|in|at|of|with|near|next|by|beside|behind|under|above|bel
 _DOING = r"(?:(?:follow|track|watch|find|segment)ing|(?:look|search)ing (?:at|for|out for))"
 _FOLLOW = (
     rf"(?:follow|find(?: me)?|(?:track|segment){_NO_PLACE}|locate|detect|look (?:at|for|out for)|search for|focus on"
-    rf"|pay attention to|keep an eye on|keep track of|show me|where(?:{_QUOTE}s| is| are)"
+    rf"|pay attention to|keep an eye on|keep track of|show me|where(?:{_QUOTE}?s| is| are)"
     rf"|(?:start|begin|continue|keep) {_DOING}|(?:watch|show|see|highlight|{_DOING}){_ARTICLE})"
 )
 _ADD = rf"(?:(?:also|add)(?:{_GAP}{_FILL}{_FOLLOW})?|{_FOLLOW}{_GAP}also)"
-_FORGET = rf"(?:forget(?: about)?|ignore|remove|stop(?: {_DOING}|{_ARTICLE})|(?:don{_QUOTE}t|do not) {_FOLLOW})"
+_FORGET = rf"(?:forget(?: about)?|ignore|remove|stop(?: {_DOING}|{_ARTICLE})|(?:don{_QUOTE}?t|do not) {_FOLLOW})"
 _ALL = r"(?:all|everything|anything|it|that|them|all of (?:it|them)|(?:all )?(?:the )?targets)"
 _CLEAR = (
-    rf"{_FILL}(?:stop|clear|cancel|never ?mind|(?:stop|clear|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
-    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?)(?: (?:now|{'|'.join(WAKE_WORDS)}))*$"
+    rf"{_FILL}(?:no{_GAP})?(?:stop(?:{_GAP}stop)*|clear|(?:cancel|never ?mind)(?: (?:it|that))?"
+    rf"|(?:stop|clear|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
+    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?)(?: (?:(?:right |for )?now|{'|'.join(WAKE_WORDS)}))*$"
 )
 _QUESTION = (
     r"(?:what|who|whom|whose|why|when|how|which|where|is|are|am|was|were|do|does|did|has|have)"
-    rf"(?:{_QUOTE}\w+)?|don{_QUOTE}t|tell me"
+    rf"(?:{_QUOTE}\w+)?|don{_QUOTE}?t|tell me"
 )
 
 _CALL = "|".join(word for word in WAKE_WORDS if " " in word).replace(" ", _GAP)

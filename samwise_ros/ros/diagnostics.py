@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 ACTIVE = "active"
-"""The lifecycle state in which images are answered; in any other one nothing is wrong."""
+"""The lifecycle state in which images are answered; in any other one nothing is wrong but a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Facts:
     Attributes:
         node: its full name.
         state: its lifecycle state, "active" for one that answers images.
+        refusal: why it could not be configured when it last tried to; empty where it could.
         topic: where its images come from.
         model: the preset.
         device: where the model runs.
@@ -36,6 +37,7 @@ class Facts:
 
     node: str
     state: str
+    refusal: str
     topic: str
     model: str
     device: str
@@ -56,6 +58,8 @@ def to_diagnostics(snapshot: Snapshot, params: NodeParams, facts: Facts, stamp: 
         One status: OK, or the worst of what is wrong, with all of it in the message.
     """
     faults = list(_faults(snapshot, params, facts.topic)) if facts.state == ACTIVE else []
+    if facts.refusal:
+        faults = [(DiagnosticStatus.ERROR, facts.refusal)]
     if faults:
         message = "; ".join(text for _, text in faults)
     elif facts.state == ACTIVE:

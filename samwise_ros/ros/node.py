@@ -24,8 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # Humble has it nowhere else
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
@@ -92,6 +91,7 @@ class SamwiseNode(LifecycleNode):
         self._left_behind: Worker[Arrival] | None = None
         self._recording = 0
         self._last_id = 0
+        self._refusal = ""
         self._statistics = Statistics()
         self._commands: CommandInterface | None = None
         self._gpu: Any = None
@@ -119,8 +119,10 @@ class SamwiseNode(LifecycleNode):
             self._tracker.follow(self._params.targets)
         except SamwiseError as error:
             self._tracker = None
-            self.get_logger().error(f"not configured: {error}")
+            self._refusal = f"not configured: {error}"
+            self.get_logger().error(self._refusal)
             return FAILURE
+        self._refusal = ""
         self._store.unlocked = False
         self._outputs = Outputs(self, with_depth=self._params.use_depth)
         self._commands = CommandInterface(self, self._tracker)
@@ -258,6 +260,7 @@ class SamwiseNode(LifecycleNode):
         return Facts(
             node=self.get_fully_qualified_name(),
             state=self._state_machine.current_state[1],
+            refusal=self._refusal,
             topic=self.resolve_topic_name("image") if self._inputs is None else self._inputs.topic,
             model=self._params.model,
             device=self._params.device if self._gpu is None else str(self._gpu),

@@ -98,7 +98,7 @@ class Recorder(Node):
     @property
     def hears_node(self) -> bool:
         """Whether the node is there: its outputs and its ear for commands are connected."""
-        outputs = all(subscription.get_publisher_count() for subscription in self._results)
+        outputs = all(self.count_publishers(one.topic_name) for one in self._results)  # as Humble has it
         return outputs and self._command_publisher.get_subscription_count() > 0
 
     @property

@@ -163,6 +163,7 @@ def test_every_way_to_say_add(text):
         "don't follow the cup",
         "don\u2019t look at the cup any more",
         "do not watch the cup anymore",
+        "dont follow the cup",
         "stop the cup",
     ],
 )
@@ -192,6 +193,16 @@ def test_every_way_to_say_forget(text):
         "follow nothing",
         "never mind",
         "cancel",
+        "cancel that",
+        "never mind that",
+        "stop right now",
+        "stop for now",
+        "stop everything right now",
+        "stop tracking it right now",
+        "stop, stop",
+        "Stop!! Stop!!",
+        "no, stop",
+        "dont follow anything",
     ],
 )
 def test_every_way_to_say_clear(text):

@@ -22,6 +22,7 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 FACTS = Facts(
     node="/robot/samwise",
     state="active",
+    refusal="",
     topic="/camera/image_raw",
     model="compact",
     device="cuda:0",
@@ -152,6 +153,12 @@ def test_all_that_is_wrong_is_said_under_the_worst_level():
 def test_a_node_that_rests_has_nothing_wrong(state):
     status = status_of(SILENT, facts=replace(FACTS, state=state))
     assert (status.level, status.message) == (OK, f"{state}: no image is answered until the node is active")
+
+
+def test_a_node_that_could_not_be_configured_says_why():
+    why = "not configured: weights file w is missing, expected one: check the path"
+    status = status_of(SILENT, facts=replace(FACTS, state="unconfigured", refusal=why))
+    assert (status.level, status.message) == (ERROR, why)
 
 
 def test_the_message_travels(graph):

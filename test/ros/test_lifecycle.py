@@ -140,10 +140,12 @@ def test_a_failed_configure_says_why_and_can_be_tried_again(graph, monkeypatch, 
     assert not rig.go(Transition.TRANSITION_CONFIGURE)
     assert rig.state == State.PRIMARY_STATE_UNCONFIGURED
     assert "not configured: weights file bad.safetensors is missing" in capfd.readouterr().err
+    assert rig.node._facts().refusal.startswith("not configured: weights file bad.safetensors is missing")
     (changed,) = rig.node.set_parameters([Parameter("weights", value="good.safetensors")])
     assert changed.successful
     rig.up()
     assert rig.state == State.PRIMARY_STATE_ACTIVE
+    assert rig.node._facts().refusal == ""
     (refused,) = rig.node.set_parameters([Parameter("weights", value="other.safetensors")])
     assert not refused.successful
     assert "changes only while the node is unconfigured" in refused.reason
