@@ -102,7 +102,8 @@ _ALL = r"(?:all|everything|anything|it|that|them|all of (?:it|them)|(?:all )?(?:
 _CLEAR = (
     rf"{_FILL}(?:no{_GAP})?(?:stop(?:{_GAP}stop)*|clear|(?:cancel|never ?mind)(?: (?:it|that))?"
     rf"|(?:stop|clear|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
-    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?)(?: (?:(?:right |for )?now|{'|'.join(WAKE_WORDS)}))*$"
+    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?)"
+    rf"(?: (?:(?:right |for )?now|{'|'.join(WAKE_WORDS)}))*$"
 )
 _QUESTION = (
     r"(?:what|who|whom|whose|why|when|how|which|where|is|are|am|was|were|do|does|did|has|have)"
