@@ -15,6 +15,7 @@ from tokenizers.models import WordLevel
 from samwise_ros.cli.main import main
 from samwise_ros.config import PRESETS, T5Config
 from samwise_ros.model.build import load_network
+from samwise_ros.model.checkpoint import save_weights
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.samwise import Samwise
 
@@ -25,6 +26,13 @@ def test_released_file(network: Samwise, tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out == f"preset compact: written to {tmp_path / 'out.safetensors'}\n"
     ours, theirs = (load_network(tmp_path / name).state_dict() for name in ("out.safetensors", "in.pth"))
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_the_tokenizer_goes_along(network: Samwise, tmp_path: Path) -> None:
+    save_weights(network, "compact", tmp_path / "in.safetensors")
+    (tmp_path / "in.tokenizer.json").write_text("theirs")
+    assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / "deep" / "out.safetensors")]) == 0
+    assert (tmp_path / "deep" / "out.tokenizer.json").read_text() == "theirs"
 
 
 def test_start_from_sam2_and_roberta(network: Samwise, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

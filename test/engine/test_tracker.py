@@ -65,6 +65,12 @@ def test_ids_count_up_and_are_never_used_twice(tracker: Tracker):
     assert tracker.add("a").id == tracker.last_id == 4
 
 
+def test_the_model_gets_small_letters(tracker: Tracker, segmenter: CountingSegmenter):
+    assert tracker.add("The  RED mug").text == "The RED mug"
+    tracker.step(FRAME)
+    assert segmenter.encoded_texts == ["the red mug"]
+
+
 def test_ids_go_on_from_those_of_another_tracker(segmenter: CountingSegmenter):
     assert Tracker(segmenter, last_id=4).add("a").id == 5
 

@@ -183,6 +183,14 @@ def test_a_file_comes_whole_and_is_recorded(server: Server, place: Place) -> Non
     assert server.requests[0]["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b"\n  <html lang='en'>"])
+def test_a_web_page_that_was_put_there_is_not_taken_for_the_file(place: Place, tmp_path: Path, page: bytes) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "file.pth").write_bytes(page + b"quota exceeded")
+    assert "is a web page, expected the file" in place.error(source=stick)
+
+
 def test_a_file_that_is_there_is_verified_without_network(server: Server, place: Place) -> None:
     place.fetch()
     assert place.fetch() == "there already, verified"

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from samwise_ros.engine.preprocess import normalise
 from samwise_ros.model.build import build_model, wrap_network
 from samwise_ros.model.edges import SOFTNESS, follow_edges
 from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT
@@ -47,6 +48,23 @@ def test_a_mask_that_is_a_function_of_the_colour_is_found_exactly():
     cells = F.interpolate(wanted[None, None], (16, 16), mode="area")[0]
     found = follow_edges(SOFTNESS * torch.logit(cells + 0.5), image) / 4
     assert (found - wanted).abs().max() < 0.01
+
+
+def test_grey_pictures_lose_nothing_in_rounding():
+    """Their colours are of one dimension, so that what explains a mask by three is nearly undetermined."""
+    torch.manual_seed(0)
+    texture = F.interpolate((torch.rand(1, 1, 16, 16) > 0.5).float(), (256, 256), mode="nearest")[0]
+    rows, columns = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    disc = torch.hypot(rows - 120, columns - 130)[None] < 60
+    pixels = (255 * torch.where(disc, 0.5, texture)).to(torch.uint8)[0, :, :, None].expand(-1, -1, 3)
+    image = normalise(pixels[None])[0]
+    cells = F.avg_pool2d(disc.float(), 4) * 8 - 4
+    ours = follow_edges(cells, image)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "float", torch.Tensor.double)
+        exact = follow_edges(cells.double(), image.double())
+    assert exact.dtype == torch.float64
+    assert (ours - exact).abs().max() < 0.05
 
 
 def test_what_is_not_there_stays_away():

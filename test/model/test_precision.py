@@ -1,5 +1,7 @@
 """Half precision: how far it is from float32."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -62,12 +64,24 @@ def test_unknown_precision_is_refused():
 
 def test_weights_that_overflow_are_refused(monkeypatch: pytest.MonkeyPatch):
     segmenter = build_random("compact", device="cpu")
-    build._check_finite(segmenter)
+    build._check_finite(segmenter, segmenter.network)
     decoder = segmenter.network.sam.sam_mask_decoder
     decoder.output_upscaling[3].weight.data.fill_(torch.inf)
     decoder.pred_obj_score_head.layers[-1].bias.data.fill_(-100.0)  # nothing in view, so that the mask is hidden
     with pytest.raises(ConfigError, match="in which these weights overflow, expected another: take bfloat16"):
-        build._check_finite(segmenter)
+        build._check_finite(segmenter, segmenter.network)
+
+
+def test_another_model_of_the_process_may_overflow(monkeypatch: pytest.MonkeyPatch):
+    segmenter, other = build_random("compact", device="cpu"), torch.nn.Identity()
+    encode = type(segmenter).encode_text
+
+    def encode_beside_another(self: Any, text: str) -> Any:
+        other(torch.full((1,), torch.nan))
+        return encode(self, text)
+
+    monkeypatch.setattr(type(segmenter), "encode_text", encode_beside_another)
+    build._check_finite(segmenter, segmenter.network)
 
 
 def test_a_gpu_computes_in_float16_by_default():

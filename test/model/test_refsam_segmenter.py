@@ -187,6 +187,10 @@ def test_a_mask_is_as_sure_as_its_pixels():
     assert sureness(logits).tolist() == [3, -1]
 
 
+def test_a_large_mask_is_as_sure_in_half_precision():
+    assert sureness(torch.full((1, 256, 256), 1.5, dtype=torch.float16)).tolist() == [1.5]
+
+
 def test_the_tracker_sees_the_square_and_the_device_of_the_network(segmenter: RefSamSegmenter):
     assert (segmenter.image_side_px, segmenter.frames_per_step) == (64, 1)
     assert segmenter.device == torch.device("cpu")
