@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -59,6 +60,19 @@ def test_all_parts_of_a_step_are_timed(network: Samwise, tokenizer, mode: str):
     assert len(segmenter.images) == (3 if mode == "clip" else 12)
     assert not torch.equal(segmenter.images[0], segmenter.images[1]), "the pictures have to change"
     assert segmenter.targets == 2
+
+
+@pytest.mark.parametrize("mode", ["stream", "clip"])
+def test_a_frame_takes_its_share_of_a_step(network: Samwise, tokenizer, mode: str, monkeypatch: pytest.MonkeyPatch):
+    ticks = itertools.count(0.0, 0.08)
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(ticks))
+    segmenter = SamwiseSegmenter(network, tokenizer, mode)
+    measured = measure_speed(segmenter, height_px=48, width_px=64, targets=1, frames=8, warmup=0)
+    shares = 8 if mode == "clip" else 1
+    # Of a step one part is asked at its begin and its end.
+    assert measured.stages["preprocess"].p50 == pytest.approx(80 / shares)
+    assert measured.frames_per_s == pytest.approx(1e3 / measured.step.p50, rel=0.2)
+    assert measured.step.p50 * shares == pytest.approx(80 * round(measured.step.p50 * shares / 80))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -13,6 +13,7 @@ from released import released_state, write_released
 from samwise_ros.config import PRESETS, preset
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.errors import CheckpointError, ConfigError
+from samwise_ros.evaluation.synthetic import evaluate_clips, summarise
 from samwise_ros.model.build import (
     WEIGHTS_DIR,
     build_random,
@@ -144,6 +145,14 @@ def test_shipped_weights_fit_and_are_small(name: str):
     assert segmenter.image_side_px == {"compact": 320, "refsam_compact": 256}[name]
     assert not segmenter.network.training
     assert (WEIGHTS_DIR / f"{name}.safetensors").stat().st_size <= 16 * 2**20
+
+
+@pytest.mark.parametrize(("name", "least_jf", "least_empty"), [("compact", 0.6, 0.8), ("refsam_compact", 0.4, 0.4)])
+def test_shipped_weights_find_what_is_described(name: str, least_jf: float, least_empty: float):
+    segmenter = build_segmenter(name, device="cpu")
+    summary = summarise(list(evaluate_clips(segmenter, range(3), frames=4, height_px=240, width_px=320)))
+    assert summary["jf"] >= least_jf
+    assert summary["empty_rate"] >= least_empty
 
 
 def test_single_image_model_segments_an_image_and_takes_the_target_to_be_in_view(

@@ -1,5 +1,8 @@
 """Half precision: how far it is from float32."""
 
+import shutil
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,9 @@ from samwise_ros.data.synthetic import render_clip
 from samwise_ros.engine.tracker import Tracker
 from samwise_ros.errors import ConfigError
 from samwise_ros.model import build
-from samwise_ros.model.build import build_random, build_segmenter
+from samwise_ros.model.build import WEIGHTS_DIR, build_random, build_segmenter
+from samwise_ros.model.checkpoint import save_weights, tokenizer_path
+from samwise_ros.model.samwise import Samwise
 from samwise_ros.types import Frame
 
 # Frames and the least mean overlap with the masks of float32; bfloat16 has an eighth of float16's digits.
@@ -70,6 +75,17 @@ def test_weights_that_overflow_are_refused(monkeypatch: pytest.MonkeyPatch):
     decoder.pred_obj_score_head.layers[-1].bias.data.fill_(-100.0)  # nothing in view, so that the mask is hidden
     with pytest.raises(ConfigError, match="in which these weights overflow, expected another: take bfloat16"):
         build._check_finite(segmenter, segmenter.network)
+
+
+def test_weights_are_checked_when_they_go_to_work(network: Samwise, tmp_path: Path):
+    network = deepcopy(network)
+    network.sam.sam_mask_decoder.output_upscaling[3].weight.data.fill_(1e30)
+    save_weights(network, "compact", tmp_path / "w.safetensors")
+    shutil.copy(tokenizer_path(WEIGHTS_DIR / "compact.safetensors"), tmp_path / "w.tokenizer.json")
+    options = {"weights": tmp_path / "w.safetensors", "device": "cpu"}
+    build_segmenter("compact", **options)
+    with pytest.raises(ConfigError, match="in which these weights overflow"):
+        build_segmenter("compact", **options, precision="float16")
 
 
 def test_another_model_of_the_process_may_overflow(monkeypatch: pytest.MonkeyPatch):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from samwise_ros.config import T5Config
 from samwise_ros.engine.memory import MemoryBank
 from samwise_ros.engine.preprocess import rgb_to_input
 from samwise_ros.engine.tracker import Tracker
@@ -185,6 +186,16 @@ def test_texts_of_one_length_need_no_padding():
 def test_a_mask_is_as_sure_as_its_pixels():
     logits = torch.tensor([[[4.0, 2], [-9, -9]], [[-3, -1], [-2, -5]]])
     assert sureness(logits).tolist() == [3, -1]
+
+
+def test_a_t5_computes_in_bfloat16_where_the_rest_does_in_float16(segmenter: RefSamSegmenter, refsam: RefSam):
+    text = T5Config(vocab_size=2048, width=16, layers=1, heads=2, head_width=8, ffn=32)
+    network = RefSam(replace(refsam.config, text=text)).eval()
+    half = RefSamSegmenter(network, segmenter.tokenizer, torch.float16).network
+    kinds = {name.startswith("text_encoder."): value.dtype for name, value in half.named_parameters()}
+    assert kinds == {True: torch.bfloat16, False: torch.float16}
+    assert {value.dtype for name, value in half.named_parameters() if "text_encoder." not in name} == {torch.float16}
+    assert half.encode_text(torch.tensor([[5, 6, 1]])).sentence.dtype == torch.float16
 
 
 def test_a_large_mask_is_as_sure_in_half_precision():

@@ -192,4 +192,5 @@ def test_two_cameras_share_the_traces(padded: Plain, longer: list[Frame]):
         ours = [cameras.submit(follow, Tracker(traced), part) for part in parts]
     for answers, part in zip(ours, parts, strict=True):
         assert_same(answers.result(), follow(Tracker(padded), part))
+    traced.settle()
     assert made(traced) == 2

@@ -4,30 +4,40 @@ import re
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("samwise_ros.msg", reason="needs the built messages: make setup")
 
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fakes import FakeTracker, red_square
 from rcl_interfaces.msg import Log
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from samwise_ros import engine
-from samwise_ros.errors import ConfigError, ShapeError
+from samwise_ros.errors import CommandError, ConfigError, ShapeError
 from samwise_ros.msg import CommandStatus, TrackedObjectArray
 from samwise_ros.ros import outputs
-from samwise_ros.ros.convert import image_to_frame, image_to_labels, rgb_to_image
-from samwise_ros.ros.node import SamwiseNode
+from samwise_ros.ros.convert import (
+    compressed_to_frame,
+    image_to_frame,
+    image_to_labels,
+    rgb_to_compressed,
+    rgb_to_image,
+)
+from samwise_ros.ros.node import SUCCESS, SamwiseNode
 from samwise_ros.srv import AddTarget, RemoveTarget
+from samwise_ros.types import Frame
 
 pytestmark = pytest.mark.ros
 
@@ -55,7 +65,8 @@ class Rig:
         self.probe.create_subscription(Log, "/rosout", self.log.append, KEPT)
         subscriptions = [self.subscribe(topic) for topic in topics]
         graph.wait_for(lambda: all(one.get_publisher_count() for one in subscriptions))
-        graph.wait_for(lambda: self.image.get_subscription_count() and self.command.get_subscription_count())
+        raw = params.get("image_transport", "raw") == "raw"
+        graph.wait_for(lambda: self.image.get_subscription_count() == raw and self.command.get_subscription_count())
         graph.wait_for(lambda: self.probe.count_publishers("/rosout") == 2)
 
     def counts(self):
@@ -292,6 +303,143 @@ def test_outputs_are_made_only_while_somebody_subscribes(graph, monkeypatch):
     rig.show(3)
     rig.wait_for_results(3)
     assert made.count("draw_overlay") == 1
+
+
+def test_compressed_images_are_answered_with_compressed_overlays(graph, monkeypatch):
+    made = []
+
+    def compress(*arguments):
+        made.append(rgb_to_compressed(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(outputs, "rgb_to_compressed", compress)
+    rig = Rig(graph, "mask", image_transport="compressed", targets=["the red square"])
+    camera = rig.probe.create_publisher(CompressedImage, "image/compressed", RELIABLE)
+    graph.wait_for(camera.get_subscription_count)
+    camera.publish(rgb_to_compressed(red_square(), header(1), quality=100))
+    rig.wait_for_results(1)
+    wanted = red_square()[:, :, 0] > 127
+    assert np.mean((image_to_labels(rig.heard["mask"][0]) > 0) == wanted) > 0.99
+    assert made == [], "nobody listens"
+    shown = []
+    rig.probe.create_subscription(CompressedImage, "samwise/overlay/compressed", shown.append, RELIABLE)
+    graph.wait_for(lambda: rig.node._outputs._overlay_jpeg.get_subscription_count())
+    camera.publish(rgb_to_compressed(red_square(), header(2), quality=100))
+    graph.wait_for(lambda: shown)
+    assert shown[0].header == header(2)
+    drawn = compressed_to_frame(shown[0]).rgb.astype(int)
+    assert drawn[wanted].mean(0)[0] > drawn[wanted].mean(0)[2] + 50, "red, not blue"
+    assert len(made) == 1
+
+
+class DepthRig(Rig):
+    """The node with a depth camera of 2 m everywhere, asked for boxes of what it would find."""
+
+    def __init__(self, graph) -> None:
+        super().__init__(graph, use_depth=True, targets=["the red square"])
+        self.depth = self.probe.create_publisher(Image, "depth", RELIABLE)
+        self.info = self.probe.create_publisher(CameraInfo, "camera_info", RELIABLE)
+        for publisher in (self.depth, self.info):
+            graph.wait_for(publisher.get_subscription_count)
+
+    def calibrate(self, **fields):
+        self.info.publish(CameraInfo(k=[100.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0], **fields))
+        wanted = fields.get("width", 0)
+        inputs = self.node._inputs
+        self.graph.wait_for(lambda: inputs.camera_info is not None and inputs.camera_info.width == wanted)
+
+    def show_depth(self, second, width=64):
+        data = array.array("B", np.full((48, width), 2.0, "<f4").tobytes())
+        self.depth.publish(
+            Image(header=header(second), height=48, width=width, encoding="32FC1", step=4 * width, data=data)
+        )
+        self.graph.wait_for(lambda: any(one.header == header(second) for one in self.node._inputs._depth))
+
+    def boxes(self, second):
+        frame = Frame(red_square(), 10**9 * second + 7)
+        self.node._inputs.hold_depth(frame.stamp_ns)
+        return self.node._find_boxes(self.tracker.step(frame), self.node._inputs)
+
+
+def test_boxes_in_space_are_those_of_the_calibration(graph):
+    rig = DepthRig(graph)
+    rig.calibrate(width=64, height=48)
+    rig.show_depth(3)
+    (box,) = rig.boxes(3)
+    # The square's middle is column 17.5 and row 15.5 of a camera whose axis is at (32, 24).
+    assert box.center_xyz_m == pytest.approx((-0.29, -0.34, 2.0), abs=0.01)
+    assert rig.boxes(4) is None, "the tolerance is 50 ms"
+
+
+def test_each_reason_for_no_boxes_is_warned_about_and_again_when_it_comes_back(graph, capfd):
+    rig = DepthRig(graph)
+    rig.show_depth(3)
+    assert rig.boxes(3) is None
+    rig.calibrate()
+    assert rig.boxes(4) is None
+    rig.show_depth(5, width=10)
+    assert rig.boxes(5) is rig.boxes(5) is None
+    rig.show_depth(6)
+    assert rig.boxes(6)
+    rig.show_depth(7, width=10)
+    assert rig.boxes(7) is None
+    rig.calibrate(width=640, height=480)
+    rig.show_depth(8)
+    rig.node._inputs.may_warn_again("unfit depth")
+    assert rig.boxes(8) is None
+    said = capfd.readouterr().err
+    assert said.count("no camera_info has come") == 1
+    assert said.count("no depth image is near enough in time") == 1
+    assert said.count("depth image is 10 x 48 pixels, expected 64 x 48") == 2
+    assert said.count("camera_info is of images of 640 x 480 pixels, expected 64 x 48") == 1
+
+
+def test_diagnostics_tell_of_a_silent_camera_and_of_one_that_is_back(graph):
+    rig = Rig(graph, "mask", targets=["the red square"], diagnostics_period_s=0.1, no_image_timeout_s=0.3)
+    heard = []
+    rig.probe.create_subscription(DiagnosticArray, "/diagnostics", heard.append, RELIABLE)
+    graph.wait_for(lambda: heard and heard[-1].status[0].level == DiagnosticStatus.ERROR)
+    assert "on /image" in heard[-1].status[0].message
+    rig.wait_for_log("no image for")
+
+    def well():
+        rig.show(1)
+        return heard[-1].status[0].level == DiagnosticStatus.OK
+
+    graph.wait_for(well)
+    assert {one.key: one.value for one in heard[-1].status[0].values}["targets"] == "the red square"
+    (changed,) = rig.node.set_parameters([Parameter("diagnostics_period_s", value=60.0)])
+    assert changed.successful
+    assert rig.node._watch.timer_period_ns == 60 * 10**9
+
+
+def test_parameters_reach_the_model_and_the_tracker(graph, monkeypatch):
+    asked = []
+
+    def open_model(*arguments):
+        asked.append(arguments)
+        return SimpleNamespace(
+            device=torch.device("cpu"), memory_spec={}, image_side_px=64, image_step_px=64, frames_per_step=1
+        )
+
+    monkeypatch.setattr("samwise_ros.ros.models.open_model", open_model)
+    params = {
+        "model": "tiny",
+        "weights": "w.pth",
+        "cache_dir": "/cache",
+        "device": "cpu",
+        "precision": "bfloat16",
+        "max_targets": 2,
+        "targets": ["the dog", "the cat"],
+    }
+    overrides = [Parameter(name, value=value) for name, value in params.items()]
+    node = graph.add(SamwiseNode(context=graph.context, parameter_overrides=overrides))
+    assert asked == [("tiny", "w.pth", "/cache", "cpu", "bfloat16")]
+    assert [target.id for target in node._tracker.targets] == [1, 2]
+    with pytest.raises(CommandError, match="3 targets would be followed, expected at most 2"):
+        node._tracker.add("the bird")
+    assert node.trigger_deactivate() == node.trigger_cleanup() == node.trigger_configure() == SUCCESS
+    assert [target.id for target in node._tracker.targets] == [3, 4], "no number is used twice"
 
 
 def test_images_are_best_effort_unless_the_user_overrides_it(graph):

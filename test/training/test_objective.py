@@ -56,6 +56,12 @@ def run(objective: Objective, batch: Batch, ids: torch.Tensor) -> tuple[dict[str
     return {name: loss.item() for name, loss in losses.items()}, gradient
 
 
+def test_the_total_weighs_each_loss():
+    weights = dict.fromkeys(LOSSES, 0.0) | {"focal": 10.0, "dice": 2.0}
+    objective = Objective(build_model("compact"), weights, SyntheticSource.classes)
+    assert objective.total({"focal": torch.tensor(1.0), "dice": torch.tensor(3.0)}).item() == 16.0
+
+
 @pytest.mark.parametrize(
     ("model", "losses"), [("compact", set(LOSSES)), ("refsam_compact", set(LOSSES) - set(SAMWISE_LOSSES))]
 )
