@@ -136,7 +136,7 @@ def test_dependencies_of_pip_are_all_pinned_for_the_environment():
         for line in (ROOT / "requirements" / file).read_text(encoding="utf-8").splitlines()
         if "==" in line
     }
-    assert declared == pinned
+    assert declared == pinned - {"scipy"}, "SciPy only hides the system's"
 
 
 @pytest.mark.parametrize("name", ["build", "install", "log", ".venv", "demo_output", "out", "runs"])

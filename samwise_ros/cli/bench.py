@@ -19,7 +19,7 @@ WARMUP_FRAMES = 20
 """More than any memory is long."""
 
 NODE_WARMUP_FRAMES = 60
-"""At least so many for the node, which makes a trace of the step beside the first frames on a CPU."""
+"""At least so many for the node, which for several targets makes a trace beside the first frames on a CPU."""
 
 
 def add_parser(commands: Commands) -> None:

@@ -18,6 +18,9 @@ DATASETS = ("synthetic", "ref-davis", "mevis", "ref-ytvos", "refcoco", "refcoco+
 SUBSET_CLIPS, ALL_CLIPS = 24, 200
 """Synthetic clips that are measured by default, and with --all."""
 
+FRAMES = 16
+"""Length of a synthetic clip by default."""
+
 
 def add_parser(commands: Commands) -> None:
     """Add `evaluate` and its arguments to the command line."""
@@ -42,10 +45,16 @@ def add_parser(commands: Commands) -> None:
     )
     length.add_argument("--all", action="store_true", help=f"all {ALL_CLIPS} synthetic clips")
     parser.add_argument(
-        "--frames", type=positive_int, default=16, metavar="T", help="frames of a synthetic clip (default: %(default)s)"
+        "--frames",
+        type=positive_int,
+        default=FRAMES,
+        metavar="T",
+        help="frames of a synthetic clip (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="synthetic: print JSON instead of a table")
-    parser.add_argument("--pictures", type=Path, metavar="FILE.png", help="synthetic: draw the best and the worst")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FILE.png", help="synthetic: draw the median and the worst answer of each kind"
+    )
     parser.set_defaults(run=run)
 
 
@@ -68,6 +77,12 @@ def run(args: argparse.Namespace) -> None:
             )
         print(_evaluate_synthetic(args))
         return
+    idle = {"--json": args.json, "--pictures": args.pictures is not None, "--all": args.all}
+    idle |= {"--clips": args.clips != SUBSET_CLIPS, "--frames": args.frames != FRAMES}
+    if unfit := [name for name, given in idle.items() if given]:
+        raise ConfigError(
+            f"{', '.join(unfit)} was given, expected none for {args.dataset}: leave it out, the split is measured whole"
+        )
     args.split = args.split or ("val" if args.dataset.startswith("refcoco") else "valid")
     if args.data is None:
         raise ConfigError(f"no folder of {args.dataset} was given, expected one that you have: add --data DIR")

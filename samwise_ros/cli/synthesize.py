@@ -23,8 +23,9 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "synthesize",
         help="write clips of the synthetic world to look at",
-        description="Film what the compact model is trained on. DIR gets index.png with a row per clip, and a folder "
-        "per clip: rgb/ and instances/ with a PNG per frame (instances mono8: 0 background, k the k-th object), "
+        description="Film the world that the compact model is tested on, and half of what it is trained on; the "
+        "other half is more varied. DIR gets index.png with a row per clip, and a folder per clip: rgb/ and instances/ "
+        "with a PNG per frame (instances mono8: 0 background, k the k-th object), "
         "expressions.json, and sheet.png, which shows an expression of each kind with its true mask.",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the clips, new or empty")

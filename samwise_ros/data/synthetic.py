@@ -1,9 +1,9 @@
 """The synthetic world: video of things on a table with referring expressions and exact masks.
 
-What `compact` is trained and measured on (`render_clip`), and the demo's camera (`World.frame`). Every picture is a
-function of the seed and the frame number, so a clip can be made again instead of being stored. Seeds below
-FIRST_TRAINING_SEED are for tests; held-out worlds show pairs of colour and kind, patterns and phrasings that are never
-trained on.
+What `compact` is measured on and half of what it is trained on (`render_clip`), and the demo's camera (`World.frame`).
+Every picture is a function of the seed and the frame number, so a clip can be made again instead of being stored. Seeds
+below FIRST_TRAINING_SEED are for tests; held-out worlds show pairs of colour and kind, patterns and phrasings that are
+never trained on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures of the best and the worst answers on the synthetic world. Called by `samwise evaluate --pictures`."""
+"""Pictures of median and worst answers on the synthetic world. Called by `samwise evaluate --pictures`."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def make_trace(run: Trace, arguments: tuple[Tensor, ...]) -> Trace:
         The trace, gone when nobody holds it.
     """
     graph, _ = torch.jit._get_trace_graph(_Written(run), arguments, strict=False)  # type: ignore[attr-defined, no-untyped-call]
-    # What depends on shapes and weights alone is computed once; a third of the nodes are left.
+    # What depends on shapes and weights alone is computed once; a quarter of the nodes are left.
     torch._C._jit_pass_peephole(graph, False)
     torch._C._jit_pass_constant_propagation(graph)
     torch._C._jit_pass_cse(graph)

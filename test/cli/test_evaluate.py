@@ -119,6 +119,8 @@ def test_a_data_set_without_its_truth_gives_a_zip(dataset: str, write, first: st
         (["refcoco", "--data", ".", "--split", "test"], "test"),
         (["ref-ytvos", "--data", ".", "--split", "train", "--out", "x.zip"], "its truth is there: leave out --out"),
         (["synthetic", "--out", "x.zip"], "--out was given, expected none for the synthetic world: choose a --dataset"),
+        (["mevis", "--data", ".", "--json"], "--json was given, expected none for mevis: leave it out"),
+        (["refcoco", "--data", ".", "--clips", "3", "--frames", "4"], "--clips, --frames was given, expected none"),
         (["synthetic", "--data", "."], "--data was given, expected none for the synthetic world: choose a --dataset"),
     ],
 )
