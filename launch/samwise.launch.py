@@ -83,7 +83,7 @@ def read_value(name: str, text: str) -> bool | list[str] | ParameterValue:
         items = read_list(name, text)
         if not items:  # launch has no empty list of texts
             raise ValueError(
-                f"launch argument {name} is '{text}', expected at least one in the list: leave it out for none"
+                f"launch argument {name} is '{text}', expected one or more: leave it out for what params_file says"
             )
         return items
     if kind is bool and text.lower() not in ("true", "false"):

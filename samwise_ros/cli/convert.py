@@ -59,9 +59,10 @@ def run(args: argparse.Namespace) -> None:
         load_tokenizer(tokenizer, config.text)
     else:
         tokenizer = tokenizer_path(args.input)
-    if tokenizer.is_file():
+    own = tokenizer_path(args.output)
+    if tokenizer.is_file() and not (own.is_file() and own.samefile(tokenizer)):
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(tokenizer, tokenizer_path(args.output))
+        shutil.copyfile(tokenizer, own)
     save_weights(network, config.name, args.output)
     parts = REFSAM_PARTS if isinstance(config, RefSamConfig) else OPTIONAL_PARTS
     lacks = [name for name in parts if getattr(preset(config.name), name) and not getattr(config, name)]

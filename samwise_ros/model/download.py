@@ -132,7 +132,16 @@ def _fetch(file: PublishedFile, cache: Path, source: Path | None) -> Outcome:
         else:
             known = known or _read_records(source).get(file.path)
             _copy(file, source, partial)
-    _check_no_page(target if there else partial.path, file)
+    if _is_page(target if there else partial.path):
+        partial.discard()
+        where = target if there else file.url if source is None else source / Path(file.path).name
+        remedy = (
+            "delete it, and its entry in " + RECORDS if there else "try again later" if source is None else "delete it"
+        )
+        raise CheckpointError(
+            f"{where} is a web page, expected the file: its host limits downloads for now, or asked for a login; "
+            f"{remedy}, or {_by_hand(file)}"
+        )
     found = _measure(target if there else partial.path, file)
     if known and (found.size_bytes, found.sha256) != (known.size_bytes, known.sha256):
         partial.discard()
@@ -187,14 +196,9 @@ def _write_records(cache: Path, records: dict[str, _Record]) -> None:
     _put_in_place(partial, cache / RECORDS)
 
 
-def _check_no_page(path: Path, file: PublishedFile) -> None:
+def _is_page(path: Path) -> bool:
     with open(path, "rb") as stream:
-        start = stream.read(512).lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html")):
-        raise CheckpointError(
-            f"file {path} is a web page, expected the file: its host limits downloads for now, or asked for a login; "
-            f"delete it and {_by_hand(file)}"
-        )
+        return stream.read(512).lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def _measure(path: Path, file: PublishedFile) -> _Record:

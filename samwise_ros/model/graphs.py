@@ -104,21 +104,19 @@ class CudaCapture:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self._stream = torch.cuda.Stream(device)  # one for all: memory is used again on its own stream alone
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, run: Callable[[], Prediction]) -> tuple[Graph, Prediction]:
         """Warm a step up and capture it."""
-        with torch.cuda.device(self._device):
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
+        with torch.cuda.device(self._stream.device):
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
                 for _ in range(WARMING_RUNS):
                     run()
-            torch.cuda.current_stream().wait_stream(side)
+            torch.cuda.current_stream().wait_stream(self._stream)
             graph = torch.cuda.CUDAGraph()
-            # Of its own stream, since the usual one is of the GPU that captured first; other threads of the process
-            # may use the GPU meanwhile.
-            with torch.cuda.graph(graph, pool=self._pool, stream=side, capture_error_mode="thread_local"):
+            # Other threads of the process may use the GPU meanwhile.
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
                 prediction = run()
         return graph, prediction

@@ -100,7 +100,7 @@ _ADD = rf"(?:(?:also|add)(?:{_GAP}{_FILL}{_FOLLOW})?|{_FOLLOW}{_GAP}also)"
 _FORGET = rf"(?:forget(?: about)?|ignore|remove|stop(?: {_DOING}|{_ARTICLE})|(?:don{_QUOTE}?t|do not) {_FOLLOW})"
 _ALL = r"(?:all|everything|anything|it|that|them|all of (?:it|them)|(?:all )?(?:the )?targets)"
 _CLEAR = (
-    rf"{_FILL}(?:no{_GAP})?(?:stop(?:{_GAP}stop)*|clear|(?:cancel|never ?mind)(?: (?:it|that))?"
+    rf"{_FILL}(?:no{_GAP}{_FILL})?(?:stop(?:{_GAP}stop)*|clear|(?:cancel|never ?mind)(?: (?:it|that))?"
     rf"|(?:stop|clear|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
     rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?)"
     rf"(?: (?:(?:right |for )?now|{'|'.join(WAKE_WORDS)}))*$"
@@ -127,7 +127,7 @@ _VERBS = tuple(
     (action, _compile(rf"{_FILL}{verb}{_GAP}(?:please{_GAP})?"))
     for action, verb in ((Action.ADD, _ADD), (Action.FORGET, _FORGET), (Action.FOLLOW, _FOLLOW))
 )
-_AFTERWARDS = _compile(r"(?:(?:^|[\s,]+)(?:for me|(?:right )?now|again|any ?more|any longer))+$")
+_AFTERWARDS = _compile(r"(?:(?:^|[\s,]+)(?:for me|(?:right |for )?now|again|any ?more|any longer))+$")
 _TOO = _compile(r"[\s,]+(?:too|as well)$")
 _OTHER_REQUEST = _compile(rf"{_FILL}(?:{_ASK}|{_QUESTION}){_GAP}")
 _PRONOUN = _compile(r"it|them|that|this|these|those|him|her|me|us|you|one|$")

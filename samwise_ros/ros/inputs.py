@@ -31,6 +31,12 @@ from samwise_ros.ros.convert import stamp_to_ns
 
 CameraMessage: TypeAlias = Image | CompressedImage
 
+DEPTH = "depth "
+"""What warnings about depth are about begins so."""
+
+WARN_AGAIN_S = 5.0
+"""Time between two warnings about the same thing."""
+
 KEPT_DEPTH = 5
 """Depth images that may come before their colour image, which needs longer on its way."""
 
@@ -76,7 +82,7 @@ class CameraInputs:
         self._last_stamp_ns = 0
         self._recording = 0
         self._size = ""
-        self._warned_of: set[str] = set()
+        self._warned_of: dict[str, float] = {}
         self._depth: deque[Image] = deque(maxlen=KEPT_DEPTH)
         self._depth_lock = threading.Lock()
         self._held_depth: Image | None = None
@@ -127,7 +133,7 @@ class CameraInputs:
     def check_silence(self, timeout_s: float) -> None:
         """Warn where no image has come for a while, and say who publishes; once until one comes."""
         if self.silent_s < timeout_s:
-            self._warned_of.discard("silence")
+            self._warned_of.pop("silence", None)
             return
         seen = self._node.get_publishers_info_by_topic(self.topic)
         if not seen:
@@ -150,12 +156,15 @@ class CameraInputs:
     def warn_once(self, about: str, text: str) -> None:
         """Log a warning that has not been given since its cause came up."""
         if about not in self._warned_of:
-            self._warned_of.add(about)
+            self._warned_of[about] = time.monotonic()
             self._node.get_logger().warning(text)
 
-    def may_warn_again(self, *about: str) -> None:
-        """What warnings were about is in order: should it not be again, that is to be said, too."""
-        self._warned_of.difference_update(about)
+    def may_warn_again(self) -> None:
+        """Depth is in order: say so should it not be again, but not each time where it comes and goes."""
+        long_ago_s = time.monotonic() - WARN_AGAIN_S
+        for about, warned_s in list(self._warned_of.items()):
+            if about.startswith(DEPTH) and warned_s <= long_ago_s:
+                del self._warned_of[about]
 
     def _subscribe(self, kind: type, topic: str, callback: Callable[..., None]) -> None:
         newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)

@@ -34,7 +34,7 @@ from samwise_ros.ros.command_interface import CommandInterface
 from samwise_ros.ros.convert import compressed_to_frame, depth_to_metres, image_to_frame, info_to_intrinsics
 from samwise_ros.ros.decode import conversion_backend
 from samwise_ros.ros.diagnostics import Facts, gpu_memory_bytes, to_diagnostics
-from samwise_ros.ros.inputs import Arrival, CameraInputs
+from samwise_ros.ros.inputs import DEPTH, Arrival, CameraInputs
 from samwise_ros.ros.outputs import Outputs
 from samwise_ros.ros.params import NodeParams, ParamStore
 from samwise_ros.ros.spin import run_nodes
@@ -62,7 +62,8 @@ def _logged(transition: Transition) -> Transition:
     def logged(node: SamwiseNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
-        except Exception:
+        except Exception as error:
+            node._refusal = f"{transition.__name__} failed unexpectedly: {type(error).__name__}: {error}"
             node.get_logger().error(f"{transition.__name__} failed unexpectedly:\n{traceback.format_exc()}")
             raise
 
@@ -122,10 +123,10 @@ class SamwiseNode(LifecycleNode):
             self._refusal = f"not configured: {error}"
             self.get_logger().error(self._refusal)
             return FAILURE
-        self._refusal = ""
         self._store.unlocked = False
         self._outputs = Outputs(self, with_depth=self._params.use_depth)
         self._commands = CommandInterface(self, self._tracker)
+        self._refusal = ""
         self.get_logger().info(f"configured: model {self._params.model}, images converted by {conversion_backend()}")
         return SUCCESS
 
@@ -316,16 +317,15 @@ class SamwiseNode(LifecycleNode):
         if depth is None or info is None:
             what = "no camera_info has come" if info is None else "no depth image is near enough in time"
             text = f"no boxes in 3D: {what}; check the topics depth and camera_info, and their stamps"
-            inputs.warn_once(what, text)
+            inputs.warn_once(DEPTH + what, text)
             return None
-        inputs.may_warn_again("no camera_info has come", "no depth image is near enough in time")
         try:
             intrinsics = info_to_intrinsics(info, *result.frame.rgb.shape[:2])
             boxes = lift_result(result, depth_to_metres(depth), intrinsics)
         except SamwiseError as error:
-            inputs.warn_once("unfit depth", f"no boxes in 3D: {error}")
+            inputs.warn_once(DEPTH + type(error).__name__, f"no boxes in 3D: {error}")
             return None
-        inputs.may_warn_again("unfit depth")
+        inputs.may_warn_again()
         return boxes
 
 

@@ -67,8 +67,9 @@ def find_start_tokenizer(recipe: Recipe, network: Network, weights: Path, texts:
     # Not the one that may lie there already: it may be of an attempt to start from something else.
     theirs = find_tokenizer(Path(recipe.start_from), text, cache_dir(None))
     tokenizer = load_tokenizer(theirs, text)
-    beside = theirs == tokenizer_path(Path(recipe.start_from))
-    if beside and not (own.is_file() and filecmp.cmp(theirs, own, shallow=False)):
+    if theirs != tokenizer_path(Path(recipe.start_from)):
+        own.unlink(missing_ok=True)
+    elif not (own.is_file() and filecmp.cmp(theirs, own, shallow=False)):
         shutil.copyfile(theirs, own)
     return tokenizer
 

@@ -164,6 +164,7 @@ def test_every_way_to_say_add(text):
         "don\u2019t look at the cup any more",
         "do not watch the cup anymore",
         "dont follow the cup",
+        "stop following the cup for now",
         "stop the cup",
     ],
 )
@@ -202,6 +203,7 @@ def test_every_way_to_say_forget(text):
         "stop, stop",
         "Stop!! Stop!!",
         "no, stop",
+        "no, please stop",
         "dont follow anything",
     ],
 )

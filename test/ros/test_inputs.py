@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from samwise_ros.ros.convert import rgb_to_compressed, rgb_to_image
-from samwise_ros.ros.inputs import KEPT_DEPTH, CameraInputs
+from samwise_ros.ros.inputs import DEPTH, KEPT_DEPTH, CameraInputs
 
 pytestmark = pytest.mark.ros
 
@@ -187,13 +187,16 @@ def test_calibration_is_kept(graph):
     assert rig.inputs.camera_info.width == 7
 
 
-def test_a_warning_is_given_again_after_its_cause_was_gone(graph, capfd):
+def test_a_warning_about_depth_is_given_again_after_its_cause_was_gone_for_a_while(graph, capfd, monkeypatch):
     rig = Rig(graph)
-    for _ in range(2):
-        rig.inputs.warn_once("doors", "a door is open")
-    rig.inputs.may_warn_again("windows")
-    rig.inputs.warn_once("doors", "a door is open")
-    assert capfd.readouterr().err.count("a door is open") == 1
-    rig.inputs.may_warn_again("doors", "windows")
-    rig.inputs.warn_once("doors", "a door is open")
-    assert capfd.readouterr().err.count("a door is open") == 1
+
+    def warn(about):
+        rig.inputs.warn_once(about, "a door is open")
+        return capfd.readouterr().err.count("a door is open")
+
+    assert [warn(f"{DEPTH}doors"), warn(f"{DEPTH}doors"), warn("doors")] == [1, 0, 1]
+    rig.inputs.may_warn_again()
+    assert [warn(f"{DEPTH}doors"), warn("doors")] == [0, 0], "it comes and goes"
+    monkeypatch.setattr("samwise_ros.ros.inputs.WARN_AGAIN_S", 0.0)
+    rig.inputs.may_warn_again()
+    assert [warn(f"{DEPTH}doors"), warn(f"{DEPTH}doors"), warn("doors")] == [1, 0, 0]

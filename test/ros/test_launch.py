@@ -111,7 +111,10 @@ def test_without_autostart_the_node_waits(graph, start):
     ("argument", "sentence"),
     [
         ("cameras:=front", "launch argument cameras is 'front', expected a list in brackets, [one, another]"),
-        ("targets:=[]", "launch argument targets is '[]', expected at least one in the list: leave it out for none"),
+        (
+            "targets:=[]",
+            "launch argument targets is '[]', expected one or more: leave it out for what params_file says",
+        ),
         ("targets:=[red", "launch argument targets is '[red', expected a list in brackets"),
         ("autostart:=maybe", "launch argument autostart is 'maybe', expected true or false"),
         ("params_file:=/nowhere.yaml", "launch argument params_file is '/nowhere.yaml', expected a YAML file"),

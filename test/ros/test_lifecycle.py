@@ -113,7 +113,7 @@ def test_a_model_that_does_not_end_keeps_the_node_from_being_activated(graph, mo
     assert not rig.go(Transition.TRANSITION_ACTIVATE)
     assert "not activated: the model is still at an image of before" in capfd.readouterr().err
     rig.tracker.gate.set()
-    graph.wait_for(lambda: rig.masks)
+    graph.wait_for(lambda: rig.node._left_behind.stop(0.0))
     assert rig.go(Transition.TRANSITION_ACTIVATE)
 
 
@@ -153,6 +153,7 @@ def test_an_unexpected_error_is_logged_and_the_step_can_be_tried_again(graph, mo
     said = capfd.readouterr().err
     assert f"on_{step} failed unexpectedly" in said
     assert "ZeroDivisionError" in said
+    assert rig.node._facts().refusal == f"on_{step} failed unexpectedly: ZeroDivisionError: division by zero"
     assert rig.state == State.PRIMARY_STATE_UNCONFIGURED
     rig.up()
 
