@@ -27,7 +27,7 @@ class Facts:
     Attributes:
         node: its full name.
         state: its lifecycle state, "active" for one that answers images.
-        refusal: why it could not be configured or activated when it last tried to; empty where it could.
+        refusal: why it could not be configured, or what a transition failed of unexpectedly; empty once configured.
         topic: where its images come from.
         model: the preset.
         device: where the model runs.
