@@ -1,13 +1,14 @@
 """What each part that the papers add is worth, at the size of `compact` or `refsam_compact`; into docs/results.md.
 
     python tools/ablation.py compact     # the shipped weights with parts taken out, as they are: minutes on a CPU
-    python tools/ablation.py compact --train config/ablation_compact.yaml     # learnt without them: for a GPU
-    python tools/ablation.py refsam_compact [--train config/ablation_refsam_compact.yaml]
+    python tools/ablation.py compact --refit config/ablation_compact.yaml     # trained on without them: a night of one
+    python tools/ablation.py refsam_compact --train config/ablation_refsam_compact.yaml     # learnt without them
 
 A part taken out of a trained network leaves a gap that nothing was trained to fill, so the first table says what the
-network relies on, not what it could learn without. For that, `--train`: as in the papers, what sees, what understands
-words and what makes masks comes trained, here from the weights that ship; what the paper adds to these all variants
-learn from nothing, those parts that they have. A variant whose training ended is not trained anew.
+network relies on, not what it could do without. With `--refit` all variants, the whole too, are trained on from there
+by the same steps. With `--train`, as in the papers, what sees, what understands words and what makes masks comes
+trained, here from the weights that ship; what the paper adds to these all variants learn from nothing, those parts
+that they have: of `compact`, more than a CPU can teach. A variant whose training ended is not trained anew.
 """
 
 from __future__ import annotations
@@ -64,23 +65,28 @@ def main() -> None:
     """Train where that is asked for, measure all, write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=VARIANTS)
-    parser.add_argument("--train", type=Path, metavar="RECIPE", help="let each variant learn by this recipe first")
+    learning = parser.add_mutually_exclusive_group()
+    learning.add_argument("--refit", type=Path, metavar="RECIPE", help="train what is left on by this recipe first")
+    learning.add_argument("--train", type=Path, metavar="RECIPE", help="let each variant learn by this recipe first")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="a folder per model and variant")
     parser.add_argument("--clips", type=int, default=100, help="clips that are measured (default: %(default)s)")
     parser.add_argument("--frames", type=int, default=24, help="length of a clip (default: %(default)s)")
     options = parser.parse_args()
+    how = "trained" if options.train else "refit" if options.refit else "shipped"
+    recipe = options.train or options.refit
     rows = [f"| J&F, {options.clips} clips | all | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
     for number, (name, left_out) in enumerate(VARIANTS[options.model].items()):
-        folder = options.out / f"{options.model}_{'trained' if options.train else 'shipped'}_{number}"
-        weights = write_variant(options.model, left_out, folder, fresh=options.train is not None)
-        if options.train is not None:
-            train(yaml.safe_load(options.train.read_text()) | {"start_from": str(weights)}, folder)
+        folder = options.out / f"{options.model}_{how}_{number}"
+        weights = write_variant(options.model, left_out, folder, fresh=how == "trained")
+        if recipe is not None:
+            train(yaml.safe_load(recipe.read_text()) | {"start_from": str(weights)}, folder)
             weights = folder / f"{options.model}.safetensors"
         summary = measure(options.model, weights, options.clips, options.frames, name)
         cells = [summary["by_kind"].get(kind, {}).get("jf") for kind in SHOWN]
         shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
         rows.append(f"| {name} | {summary['jf']:.3f} | {shown} |")
-    write_part(f"tools/ablation.py {options.model}{' --train' * bool(options.train)}", "\n".join(rows))
+    flag = {"trained": " --train", "refit": " --refit", "shipped": ""}[how]
+    write_part(f"tools/ablation.py {options.model}{flag}", "\n".join(rows))
 
 
 def write_variant(model: str, left_out: Sequence[str], folder: Path, *, fresh: bool) -> Path:

@@ -79,6 +79,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
     from samwise_ros.engine.preprocess import padded_size
     from samwise_ros.evaluation.speed import measure_rates, measure_speed
+    from samwise_ros.model.build import find_dtype
     from samwise_ros.model.cost import count_cost
 
     segmenter, weights = _build(args)
@@ -92,7 +93,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         frames=args.frames,
         warmup=args.warmup,
     )
-    dtype = next(network.parameters()).dtype
+    dtype = find_dtype(args.precision, segmenter.device)
     rates = measure_rates(segmenter.device, dtype)
     size = padded_size(height_px, width_px, segmenter.image_side_px, segmenter.image_step_px)
     cost = count_cost(network.config, size)

@@ -40,16 +40,13 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE.zip", help="masks for a server, where the truth is kept")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        "--clips", type=positive_int, default=SUBSET_CLIPS, metavar="N", help="synthetic clips (default: %(default)s)"
-    )
+    length.add_argument("--clips", type=positive_int, metavar="N", help=f"synthetic clips (default: {SUBSET_CLIPS})")
     length.add_argument("--all", action="store_true", help=f"all {ALL_CLIPS} synthetic clips")
     parser.add_argument(
         "--frames",
         type=positive_int,
-        default=FRAMES,
         metavar="T",
-        help="frames of a synthetic clip (default: %(default)s)",
+        help=f"frames of a synthetic clip (default: {FRAMES})",
     )
     parser.add_argument("--json", action="store_true", help="synthetic: print JSON instead of a table")
     parser.add_argument(
@@ -78,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         print(_evaluate_synthetic(args))
         return
     idle = {"--json": args.json, "--pictures": args.pictures is not None, "--all": args.all}
-    idle |= {"--clips": args.clips != SUBSET_CLIPS, "--frames": args.frames != FRAMES}
+    idle |= {"--clips": args.clips is not None, "--frames": args.frames is not None}
     if unfit := [name for name, given in idle.items() if given]:
         raise ConfigError(
             f"{', '.join(unfit)} was given, expected none for {args.dataset}: leave it out, the split is measured whole"
@@ -88,8 +85,8 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"no folder of {args.dataset} was given, expected one that you have: add --data DIR")
     kept = args.dataset in ("ref-ytvos", "mevis") and args.split == "valid"
     if kept != (args.out is not None):
-        wanted = "expected a zip to write, since its truth is kept: add" if kept else "its truth is there: leave out"
-        raise ConfigError(f"{args.dataset} {args.split} was chosen, {wanted} --out FILE.zip")
+        wanted = "a zip to write, since its truth is kept: add" if kept else "none, which is for a server: leave out"
+        raise ConfigError(f"{args.dataset} {args.split} was chosen, expected {wanted} --out FILE.zip")
     if kept:
         _write_zip(args)
     else:
@@ -104,8 +101,8 @@ def _evaluate_synthetic(args: argparse.Namespace) -> str:
     from samwise_ros.evaluation.synthetic import evaluate_clips, format_table, summarise
 
     segmenter = build_chosen(args)
-    count = ALL_CLIPS if args.all else args.clips
-    options = {"frames": args.frames, "height_px": 480, "width_px": 640, "split": args.split}
+    count = ALL_CLIPS if args.all else args.clips or SUBSET_CLIPS
+    options = {"frames": args.frames or FRAMES, "height_px": 480, "width_px": 640, "split": args.split}
     scores = evaluate_clips(segmenter, range(count), **options)
     clips = list(tqdm(scores, total=count, unit="clip", disable=None))
     if args.pictures:

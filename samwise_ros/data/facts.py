@@ -230,7 +230,8 @@ def _landmarks(tracks: Tracks) -> Iterator[tuple[Noun, int]]:
     for i in members(tracks.steady):
         thing = tracks.objects[i]
         for noun in (Noun(thing.kind), Noun(thing.kind, thing.colour), Noun(colour=thing.colour)):
-            if not called(tracks, noun, tracks.in_view & ~(1 << i)):
+            others = tracks.in_view & ~(1 << i)
+            if not called(tracks, noun, others) and not _another_is_one(tracks, thing, noun, others):
                 yield noun, i
                 break
 
@@ -267,7 +268,7 @@ def _late_facts(tracks: Tracks) -> Iterator[Fact]:
             for noun in (Noun(thing.kind, thing.colour), Noun(thing.kind), Noun(colour=thing.colour)):
                 alike = [i for i in members(others) if _looks_alike(noun, thing, tracks.objects[i])]
                 before = any(tracks.share[0, i] >= MIN_VISIBLE_SHARE for i in alike)
-                if before and not called(tracks, noun, others):
+                if before and not called(tracks, noun, others) and not _another_is_one(tracks, thing, noun, others):
                     yield Fact("late", "", "", noun, thing.index, since=first)
         yield from _late_motions(tracks, me, others)
 
@@ -345,9 +346,16 @@ def misnamed_facts(tracks: Tracks, facts: list[Fact], rng: np.random.Generator) 
     for fact in facts:
         if fact.noun.kind or not fact.noun.colour:
             continue
+        me = next(thing for thing in here if thing.index == fact.index)
         nouns = [replace(fact.noun, kind=KINDS[index]) for index in rng.permutation(len(KINDS))]
-        for noun in [noun for noun in nouns if _is_misnomer(noun, here)][:MISNAMED]:
+        for noun in [noun for noun in nouns if _is_misnomer(noun, here) and _may_be_its(noun, me, here)][:MISNAMED]:
             yield replace(fact, noun=noun)
+
+
+def _may_be_its(noun: Noun, me: SceneObject, here: list[SceneObject]) -> bool:
+    """Whether a wrong name is not rather that of another thing: of one of this colour that may be called anything."""
+    name = Noun(noun.kind, noun.colour)
+    return name.fits(me) or not any(name.fits(thing) for thing in here)
 
 
 def _is_misnomer(noun: Noun, here: list[SceneObject]) -> bool:

@@ -139,7 +139,7 @@ PHRASES: dict[str, dict[str, Phrases]] = {
             ("the {x} moving up", "the {x} going up", "the {x} being lifted"), ("the {x} that is going up",)
         ),
         "moving": Phrases(
-            ("the moving {x}", "the {x} that moves", "the {x} that is moving"), ("the {x} that is in motion",)
+            ("the moving {x}", "the {x} that moves", "the {x} that is moving"), ("the {x} that is moving around",)
         ),
         "rolling": Phrases(("the rolling {x}", "the {x} that rolls"), ("the {x} that is rolling",)),
         "spinning": Phrases(("the spinning {x}", "the {x} turning around"), ("the {x} that is spinning",)),

@@ -89,7 +89,7 @@ class StageClock:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._on_gpu = device.type == "cuda"
+        self._device = device
         self._spans: list[tuple[str, Any, Any]] = []
 
     @contextmanager
@@ -103,15 +103,15 @@ class StageClock:
         """Milliseconds by name since the last call, to be asked for when the device has finished."""
         sums: defaultdict[str, float] = defaultdict(float)
         for name, start, end in self._spans:
-            sums[name] += start.elapsed_time(end) if self._on_gpu else 1e3 * (end - start)
+            sums[name] += start.elapsed_time(end) if self._device.type == "cuda" else 1e3 * (end - start)
         self._spans = []
         return dict(sums)
 
     def _now(self) -> Any:
-        if not self._on_gpu:
+        if self._device.type != "cuda":
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)
-        event.record()
+        event.record(torch.cuda.current_stream(self._device))
         return event
 
 

@@ -126,20 +126,18 @@ def _fetch(file: PublishedFile, cache: Path, source: Path | None) -> Outcome:
     records = _read_records(cache)
     known = records.get(file.path)
     there = target.is_file()
-    if not there:
-        if source is None:
-            _download(file, partial, known)
-        else:
-            known = known or _read_records(source).get(file.path)
-            _copy(file, source, partial)
+    origin: Path | str = target
+    remedy = f"delete it, and its entry in {RECORDS}"
+    if not there and source is None:
+        origin, remedy = file.url, "try again later"
+        _download(file, partial, known)
+    elif not there and source is not None:
+        known = known or _read_records(source).get(file.path)
+        origin, remedy = _copy(file, source, partial), "delete it"
     if _is_page(target if there else partial.path):
         partial.discard()
-        where = target if there else file.url if source is None else source / Path(file.path).name
-        remedy = (
-            "delete it, and its entry in " + RECORDS if there else "try again later" if source is None else "delete it"
-        )
         raise CheckpointError(
-            f"{where} is a web page, expected the file: its host limits downloads for now, or asked for a login; "
+            f"{origin} is a web page, expected the file: its host limits downloads for now, or asked for a login; "
             f"{remedy}, or {_by_hand(file)}"
         )
     found = _measure(target if there else partial.path, file)
@@ -219,7 +217,8 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
         )
 
 
-def _copy(file: PublishedFile, source: Path, partial: _Partial) -> None:
+def _copy(file: PublishedFile, source: Path, partial: _Partial) -> Path:
+    """Copy a file from a folder; returns where it was there."""
     places = (source / file.path, source / Path(file.path).name)
     original = next((place for place in places if place.is_file()), None)
     if original is None:
@@ -229,6 +228,7 @@ def _copy(file: PublishedFile, source: Path, partial: _Partial) -> None:
     partial.discard()
     _check_space(partial.path.parent, original.stat().st_size)
     shutil.copyfile(original, partial.path)
+    return original
 
 
 def _download(file: PublishedFile, partial: _Partial, known: _Record | None) -> None:

@@ -71,7 +71,9 @@ class Trainer:
         self.weights_path = out / f"{recipe.model}.safetensors"
         self.network = start_network(recipe)
         with self.accelerator.main_process_first():
-            self.tokenizer = find_start_tokenizer(recipe, self.network, self.weights_path, source.texts())
+            self.tokenizer = find_start_tokenizer(
+                recipe, self.network, self.weights_path, source.texts(), resumed=(out / STATE).exists()
+            )
         use_global_batch_norm(self.network)
         self.network.to(self.device)
         self.ema = Ema(self.network, recipe.ema_decay)

@@ -43,7 +43,9 @@ def start_network(recipe: Recipe) -> Network:
     return network
 
 
-def find_start_tokenizer(recipe: Recipe, network: Network, weights: Path, texts: Iterable[str]) -> Tokenizer:
+def find_start_tokenizer(
+    recipe: Recipe, network: Network, weights: Path, texts: Iterable[str], resumed: bool = False
+) -> Tokenizer:
     """The tokenizer that the weights to be written will need, put beside them where it is not RoBERTa's own.
 
     Args:
@@ -51,6 +53,7 @@ def find_start_tokenizer(recipe: Recipe, network: Network, weights: Path, texts:
         network: to be trained.
         weights: file that the training will write.
         texts: a tokenizer is made from these where the training starts from nothing.
+        resumed: the tokenizer that this training began with is kept, where it has its own.
 
     Returns:
         The tokenizer.
@@ -60,7 +63,7 @@ def find_start_tokenizer(recipe: Recipe, network: Network, weights: Path, texts:
     """
     own = tokenizer_path(weights)
     text = network.config.text
-    if recipe.start_from is None:
+    if recipe.start_from is None or (resumed and own.is_file()):
         if not own.is_file():
             train_tokenizer(texts, text.vocab_size, own)
         return load_tokenizer(own, text)

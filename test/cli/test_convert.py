@@ -35,6 +35,13 @@ def test_the_tokenizer_goes_along(network: Samwise, tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "out.tokenizer.json").read_text() == "theirs"
 
 
+def test_no_tokenizer_of_an_earlier_file_stays(network: Samwise, tmp_path: Path) -> None:
+    (tmp_path / "out.tokenizer.json").write_text("of an earlier conversion")
+    save_weights(network, "compact", tmp_path / "in.safetensors")
+    assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / "out.safetensors")]) == 0
+    assert not (tmp_path / "out.tokenizer.json").exists()
+
+
 def test_start_from_sam2_and_roberta(network: Samwise, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [write_sam2(tmp_path / "sam2.pt", network), tmp_path / "out.safetensors"]
     arguments += ["--roberta", write_roberta(tmp_path / "roberta", network)]

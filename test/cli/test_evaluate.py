@@ -15,6 +15,7 @@ from dataset_folders import (
     write_refcoco,
 )
 
+from samwise_ros.cli.evaluate import FRAMES, SUBSET_CLIPS
 from samwise_ros.cli.main import main
 from samwise_ros.data.expressions import Expression
 from samwise_ros.evaluation import synthetic
@@ -115,12 +116,21 @@ def test_a_data_set_without_its_truth_gives_a_zip(dataset: str, write, first: st
             ["mevis", "--data", "."],
             "mevis valid was chosen, expected a zip to write, since its truth is kept: add --out",
         ),
-        (["ref-davis", "--data", ".", "--out", "x.zip"], "its truth is there: leave out --out FILE.zip"),
+        (
+            ["ref-davis", "--data", ".", "--out", "x.zip"],
+            "valid was chosen, expected none, which is for a server: leave out --out FILE.zip",
+        ),
         (["refcoco", "--data", ".", "--split", "test"], "test"),
-        (["ref-ytvos", "--data", ".", "--split", "train", "--out", "x.zip"], "its truth is there: leave out --out"),
+        (
+            ["ref-ytvos", "--data", ".", "--split", "train", "--out", "x.zip"],
+            "train was chosen, expected none, which is for a server: leave out --out",
+        ),
         (["synthetic", "--out", "x.zip"], "--out was given, expected none for the synthetic world: choose a --dataset"),
         (["mevis", "--data", ".", "--json"], "--json was given, expected none for mevis: leave it out"),
-        (["refcoco", "--data", ".", "--clips", "3", "--frames", "4"], "--clips, --frames was given, expected none"),
+        (
+            ["refcoco", "--data", ".", "--clips", f"{SUBSET_CLIPS}", "--frames", f"{FRAMES}"],
+            "--clips, --frames was given, expected none",
+        ),
         (["synthetic", "--data", "."], "--data was given, expected none for the synthetic world: choose a --dataset"),
     ],
 )

@@ -126,6 +126,30 @@ def test_what_has_no_name_is_not_called_by_that_of_another():
     assert not any(fact.index == 1 and fact.noun.kind for fact in facts)
     assert any(fact.index == 1 and fact.noun == Noun(colour="red") for fact in facts)
 
+    ball = thing(3, "ball", "green")
+    beside = list(true_facts(tracks_of(odd, cup, ball, replace(ball, index=4), x=[0.5, 0.95, 0.2, 0.7])))
+    landmarks = {(fact.landmark, fact.index) for fact in beside if fact.name == "left of"}
+    assert (Noun(colour="red"), 3) in landmarks
+    assert Noun("cup", "red") not in {landmark for landmark, _ in landmarks}
+
+    entered = tracks_of(odd, cup, thing(3, "ball", "red"), x=[0.2, 0.5, 0.8])
+    entered.share[:2, 0] = 0
+    assert not any(fact.kind == "late" and fact.index == 1 and fact.noun.kind for fact in true_facts(entered))
+
+
+def test_a_wrong_name_is_not_that_of_what_may_be_called_anything():
+    ball, odd = thing(1, "ball", "red"), replace(thing(2, "cup", "red"), odd=True)
+    still = tracks_of(ball, odd, thing(3, "ball", "red"), x=[0.1, 0.4, 0.9])
+    rolling = moved(tracks_of(ball, odd, x=[0.1, 0.4]), 0, right=0.03)
+    for tracks in (still, rolling):
+        true = list(true_facts(tracks))
+        every = [fact for seed in range(20) for fact in misnamed_facts(tracks, true, np.random.default_rng(seed))]
+        assert every
+        assert {fact.index for fact in every if fact.noun == Noun("cup", "red")} <= {2}, "the odd one is its cup"
+        false = set(false_facts(tracks, np.random.default_rng(0), 400, misnamed=True))
+        denied = {(fact.group, fact.name, fact.noun) for fact in false}
+        assert not {(fact.group, fact.name, fact.noun) for fact in every} & denied
+
 
 def test_no_order_where_two_stand_close():
     assert not said(tracks_of(thing(1), thing(2), thing(3), x=[0.2, 0.25, 0.8]), "order", Noun("ball"))

@@ -138,7 +138,7 @@ def test_missing_file(tmp_path: Path):
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
 def test_file_that_is_no_weights(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(b"not weights at all")
-    with pytest.raises(CheckpointError, match=r"(cannot be read|is refused).*: get the file"):
+    with pytest.raises(CheckpointError, match=r"cannot be read.*: get the file again"):
         read_checkpoint(tmp_path / name)
 
 

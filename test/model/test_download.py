@@ -185,10 +185,15 @@ def test_a_file_comes_whole_and_is_recorded(server: Server, place: Place) -> Non
 
 @pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b"\n  <html lang='en'>"])
 def test_a_web_page_that_was_put_there_is_not_taken_for_the_file(place: Place, tmp_path: Path, page: bytes) -> None:
-    stick = tmp_path / "stick"
-    stick.mkdir()
-    (stick / "file.pth").write_bytes(page + b"quota exceeded")
-    assert "is a web page, expected the file" in place.error(source=stick)
+    for name in ("file.pth", "samwise/file.pth"):
+        there = tmp_path / "stick" / name
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(page + b"quota exceeded")
+        assert place.error(source=tmp_path / "stick").startswith(f"{there} is a web page, expected the file: ")
+    place.target.parent.mkdir(parents=True, exist_ok=True)
+    place.target.write_bytes(page)
+    with pytest.raises(CheckpointError, match=rf"^{place.target} is a web page, .*; delete it, and its entry in "):
+        place.fetch()
 
 
 def test_a_file_that_is_there_is_verified_without_network(server: Server, place: Place) -> None:

@@ -14,6 +14,7 @@ from samwise_ros.model.checkpoint import tokenizer_path
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.training.recipe import read_recipe
 from samwise_ros.training.start import find_start_tokenizer, start_network
+from samwise_ros.training.tokens import train_tokenizer
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -43,6 +44,17 @@ def test_the_tokenizer_is_that_of_the_weights_whatever_lies_there(tmp_path: Path
     shipped = tokenizer_path(Path(recipe.start_from))
     assert tokenizer_path(weights).read_bytes() == shipped.read_bytes()
     assert tokenizer.get_vocab() == Tokenizer.from_file(str(shipped)).get_vocab()
+
+
+def test_a_training_that_goes_on_keeps_its_tokenizer(tmp_path: Path) -> None:
+    recipe = replace(read_recipe(CONFIG / "train_compact.yaml"), start_from=str(find_weights("compact", tmp_path)))
+    network, weights = start_network(recipe), tmp_path / "compact.safetensors"
+    train_tokenizer(["the red mug"], network.config.text.vocab_size, tokenizer_path(weights))
+    began_with = tokenizer_path(weights).read_bytes()
+    find_start_tokenizer(recipe, network, weights, [], resumed=True)
+    assert tokenizer_path(weights).read_bytes() == began_with
+    find_start_tokenizer(recipe, network, weights, [])
+    assert tokenizer_path(weights).read_bytes() != began_with
 
 
 def test_refsam_without_some_of_its_parts() -> None:

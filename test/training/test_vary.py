@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -134,6 +135,23 @@ def test_a_squashed_clip_shows_the_same_in_another_shape():
         share, ours = (np.mean(one.instances == index) for one in (clip, wide))
         assert ours == pytest.approx(share, abs=0.01)
     assert np.array_equal(wide.instances > 0, wide.normals.any(-1)), "normals stay on their things"
+
+
+def test_masks_are_squashed_with_their_pictures():
+    clip = World(5, height=48, width=64).clip(0, 2)
+    rng = np.random.default_rng(0)
+    blobs = (cv2.blur(rng.random((2, 48, 64)).transpose(1, 2, 0), (9, 9)).transpose(2, 0, 1) > 0.5).astype(np.uint8)
+    drawn = replace(clip, instances=blobs, rgb=np.repeat(255 * blobs[..., None], 3, -1))
+    for height_px, width_px in ((48, 38), (30, 64), (31, 43)):
+        small = squash(drawn, height_px, width_px)
+        white = small.rgb[..., 0] / 255.0
+        # Where the masks lay beside their picture, more of it would be on the wrong side.
+        moved = [np.abs(white - np.roll(small.instances, step, axis)).mean() for axis in (1, 2) for step in (-1, 1)]
+        here = np.abs(white - small.instances).mean()
+        ahead, behind = moved[:2], moved[2:]
+        assert here < 0.5 * min(moved)
+        assert max(ahead) < 1.15 * min(ahead)
+        assert max(behind) < 1.15 * min(behind)
 
 
 def test_squashed_to_its_own_size_a_clip_is_the_same():
