@@ -13,7 +13,8 @@
 Verbs for following: follow, track, find, segment, locate, detect, look at, look for, look out for, search for, focus
 on, pay attention to, keep an eye on, keep track of, show me, where is; start, begin, continue or keep following; and,
 before an article or the like, watch, show, see, highlight, following: "watch the dog" is a command, "watch strap" a
-thing. Verbs for forgetting: forget, forget about, ignore, remove, stop following, don't follow.
+thing. Verbs for forgetting: forget, forget about, ignore, remove, stop following, don't follow; before an article also
+stop and cancel.
 
 Left out is what people say around it: WAKE_WORDS and greetings (but not in "robot arm"), "please", "can you", "now",
 "let's", "for me", "thank you" and the like, and final punctuation. Verbs match in any case. All else is the expression,
@@ -97,22 +98,29 @@ _FOLLOW = (
     rf"|(?:start|begin|continue|keep) {_DOING}|(?:watch|show|see|highlight|{_DOING}){_ARTICLE})"
 )
 _ADD = rf"(?:(?:also|add)(?:{_GAP}{_FILL}{_FOLLOW})?|{_FOLLOW}{_GAP}also)"
-_FORGET = rf"(?:forget(?: about)?|ignore|remove|stop(?: {_DOING}|{_ARTICLE})|(?:don{_QUOTE}?t|do not) {_FOLLOW})"
+_FORGET = (
+    rf"(?:forget(?: about)?|ignore|remove|stop {_DOING}|(?:stop|cancel){_ARTICLE}|(?:don{_QUOTE}?t|do not) {_FOLLOW})"
+)
 _ALL = r"(?:all|everything|anything|it|that|them|all of (?:it|them)|(?:all )?(?:the )?targets)"
+_HALT = (
+    rf"(?:(?:stop|clear|cancel|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
+    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?|stop|clear|cancel|never ?mind(?: (?:it|that))?)"
+)
 _CLEAR = (
-    rf"{_FILL}(?:no{_GAP}{_FILL})?(?:stop(?:{_GAP}stop)*|clear|(?:cancel|never ?mind)(?: (?:it|that))?"
-    rf"|(?:stop|clear|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
-    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?)"
-    rf"(?: (?:(?:right |for )?now|{'|'.join(WAKE_WORDS)}))*$"
+    # Few repetitions, but of "stop": there is more than one way to read "stop all", and no text may take long.
+    rf"{_FILL}(?:stop(?:{_GAP}{_FILL}stop)*|{_HALT}(?:{_GAP}{_FILL}{_HALT}){{0,3}})"
+    rf"(?:{_GAP}(?:(?:right |for )?now|for me|{'|'.join(WAKE_WORDS)}))*$"
 )
 _QUESTION = (
     r"(?:what|who|whom|whose|why|when|how|which|where|is|are|am|was|were|do|does|did|has|have)"
-    rf"(?:{_QUOTE}\w+)?|don{_QUOTE}?t|tell me"
+    rf"(?:{_QUOTE}\w+)?|(?:what|who)s|don{_QUOTE}?t|tell me"
 )
 
 _CALL = "|".join(word for word in WAKE_WORDS if " " in word).replace(" ", _GAP)
-_MAYBE_CALL = "|".join([*(word for word in WAKE_WORDS if " " not in word), "hello", "hi", "hey", "okay", "ok"])
-_AFTER_CALL = rf"(?=[,.:!?…]|$|\s+(?:the|an?)\b|\s+{_CLEAR}|\s+{_FILL}(?:{_FOLLOW}|{_ADD}|{_FORGET}|{_ASK}|what){_GAP})"
+_MAYBE_CALL = "|".join([*(word for word in WAKE_WORDS if " " not in word), "hello", "hi", "hey", "okay", "ok", "no"])
+_AFTER_CALL = (
+    rf"(?=[,.:!?…]|$|\s+(?:the|an?)\b|\s+(?:no\s+)?{_CLEAR}|\s+{_FILL}(?:{_FOLLOW}|{_ADD}|{_FORGET}|{_ASK}|what){_GAP})"
+)
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -153,14 +161,14 @@ def parse_command(text: str) -> Command:
     parts = [part for part in (_strip(part) for part in text.split(";")) if part]
     if not any(character.isprintable() for part in parts for character in part):
         raise CommandError('command is empty, expected words such as "follow the red mug": say what to look at')
-    if len(parts) == 1 and _ALL_GONE.match(parts[0]):
+    if all(map(_ALL_GONE.match, parts)):
         return Command(Action.CLEAR)
-    action, first = _split_verb(parts[0])
-    action = action or Action.FOLLOW
-    texts = [first]
-    for part in parts[1:]:
-        other, rest = _split_verb(part)
-        if other not in (None, action) or _ALL_GONE.match(part):
+    action, texts = Action.FOLLOW, []
+    for number, part in enumerate(parts):
+        other, rest = (Action.CLEAR, "") if _ALL_GONE.match(part) else _split_verb(part)
+        if number == 0:
+            action = other or action
+        elif other not in (None, action) or action is Action.CLEAR:
             raise CommandError(
                 f'command starts with "{action.value}" and goes on with "{_shorten(part)}", expected one kind of '
                 "request: say them one after the other"

@@ -1,8 +1,9 @@
-"""A ROS domain that nobody else on this machine uses. `demo` and the tests keep their graphs apart with it."""
+"""A ROS domain that nobody else uses, on this machine alone. `demo`, `bench` and the tests keep their graphs in it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,13 @@ from samwise_ros.errors import ConfigError
 
 _PORT = 32768
 """ROS's own test tools reserve domain N by holding TCP port 32768 + N; so does this."""
+
+LOOPBACK = (
+    {"ROS_LOCALHOST_ONLY": "1"}
+    if os.environ.get("ROS_DISTRO") == "humble"
+    else {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+)
+"""Environment that keeps ROS's traffic on this machine; Humble knows the older name alone."""
 
 
 @contextlib.contextmanager

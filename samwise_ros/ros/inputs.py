@@ -6,9 +6,7 @@ remedy: no images, an incompatible QoS, missing stamps, stamps that run backward
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -28,17 +26,9 @@ except ImportError:  # ROS 2 Humble
 
 from samwise_ros.errors import ConfigError
 from samwise_ros.ros.convert import stamp_to_ns
+from samwise_ros.ros.depth import DepthImages, DepthMatch
 
 CameraMessage: TypeAlias = Image | CompressedImage
-
-DEPTH = "depth "
-"""What warnings about depth are about begins so."""
-
-WARN_AGAIN_S = 5.0
-"""Time between two warnings about the same thing."""
-
-KEPT_DEPTH = 5
-"""Depth images that may come before their colour image, which needs longer on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +39,13 @@ class Arrival:
         msg: as it came.
         received_s: reading of the monotonic clock.
         recording: of which recording it is: one more than before since stamps last ran backwards.
+        depth: what there is of its depth; None where no depth is taken.
     """
 
     msg: CameraMessage
     received_s: float
     recording: int
+    depth: DepthMatch | None
 
 
 class CameraInputs:
@@ -82,11 +74,8 @@ class CameraInputs:
         self._last_stamp_ns = 0
         self._recording = 0
         self._size = ""
-        self._warned_of: dict[str, float] = {}
-        self._depth: deque[Image] = deque(maxlen=KEPT_DEPTH)
-        self._depth_lock = threading.Lock()
-        self._held_depth: Image | None = None
-        self._wanted_stamp_ns = 0
+        self._warned_of: set[str] = set()
+        self.depth = DepthImages() if with_depth else None
         self.camera_info: CameraInfo | None = None
         self._last_s = time.monotonic()
         # As image transports do: the compressed images of a topic are on the topic below it.
@@ -95,8 +84,8 @@ class CameraInputs:
         self._subscriptions: list[Subscription] = []
         try:
             self._subscribe(kind, self.topic, self._receive)
-            if with_depth:
-                self._subscribe(Image, node.resolve_topic_name("depth"), self._keep_depth)
+            if self.depth is not None:
+                self._subscribe(Image, node.resolve_topic_name("depth"), self.depth.keep)
                 self._subscribe(CameraInfo, node.resolve_topic_name("camera_info"), self._keep_info)
         except ConfigError:
             self.close()
@@ -113,27 +102,10 @@ class CameraInputs:
         """Seconds since the last image, or since the start where there was none."""
         return time.monotonic() - self._last_s
 
-    def hold_depth(self, stamp_ns: int) -> None:
-        """From now on hold the depth image nearest to a colour image, among those that came and those to come.
-
-        A model may be at the colour image for longer than any number of depth images are kept.
-
-        Args:
-            stamp_ns: stamp of the colour image.
-        """
-        with self._depth_lock:
-            self._wanted_stamp_ns = stamp_ns
-            self._held_depth = min(self._depth, key=self._depth_distance_ns, default=None)
-
-    def held_depth(self, tolerance_s: float) -> Image | None:
-        """The depth image that is held; None where its stamp is farther than this from the one asked for."""
-        held = self._held_depth
-        return None if held is None or self._depth_distance_ns(held) > tolerance_s * 1e9 else held
-
     def check_silence(self, timeout_s: float) -> None:
         """Warn where no image has come for a while, and say who publishes; once until one comes."""
         if self.silent_s < timeout_s:
-            self._warned_of.pop("silence", None)
+            self._warned_of.discard("silence")
             return
         seen = self._node.get_publishers_info_by_topic(self.topic)
         if not seen:
@@ -144,7 +116,7 @@ class CameraInputs:
                 f"it is published by {', '.join(sorted(names))}: check that images leave it (ros2 topic hz), that its "
                 "type fits image_transport, and its QoS (ros2 topic info -v)"
             )
-        self.warn_once("silence", f"no image for {self.silent_s:.0f} s on {self.topic}; {whom}")
+        self._warn_once("silence", f"no image for {self.silent_s:.0f} s on {self.topic}; {whom}")
 
     def check_size(self, height: int, width: int) -> None:
         """Say that the picture's size has changed, where it has; for the worker's thread alone."""
@@ -153,18 +125,11 @@ class CameraInputs:
             self._node.get_logger().info(f"images are {size} pixels now, were {self._size}: targets stay")
         self._size = size
 
-    def warn_once(self, about: str, text: str) -> None:
+    def _warn_once(self, about: str, text: str) -> None:
         """Log a warning that has not been given since its cause came up."""
         if about not in self._warned_of:
-            self._warned_of[about] = time.monotonic()
+            self._warned_of.add(about)
             self._node.get_logger().warning(text)
-
-    def may_warn_again(self) -> None:
-        """Depth is in order: say so should it not be again, but not each time where it comes and goes."""
-        long_ago_s = time.monotonic() - WARN_AGAIN_S
-        for about, warned_s in list(self._warned_of.items()):
-            if about.startswith(DEPTH) and warned_s <= long_ago_s:
-                del self._warned_of[about]
 
     def _subscribe(self, kind: type, topic: str, callback: Callable[..., None]) -> None:
         newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
@@ -183,13 +148,13 @@ class CameraInputs:
         except (ParameterException, RuntimeError) as error:
             raise ConfigError(
                 f"the qos_overrides of {topic} are refused ({error}), expected reliability, history and depth as in "
-                "config/samwise.yaml: correct the parameter"
+                "config/samwise.yaml: correct the parameter, and start the node anew, since they are read but once"
             ) from error
 
     def _incompatible(self, topic: str) -> Callable[[QoSRequestedIncompatibleQoSInfo], None]:
         def warn(event: QoSRequestedIncompatibleQoSInfo) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
-            self.warn_once(
+            self._warn_once(
                 f"qos {topic}",
                 f"a publisher of {topic} offers another {policy} than is asked for, so that nothing of it arrives: set "
                 f"the parameter qos_overrides.{topic}.subscription.{policy} to what it offers (ros2 topic info -v)",
@@ -200,7 +165,7 @@ class CameraInputs:
     def _receive(self, msg: CameraMessage) -> None:
         stamp_ns = stamp_to_ns(msg.header.stamp)
         if stamp_ns == 0:
-            self.warn_once(
+            self._warn_once(
                 "stamps",
                 f"images on {self.topic} have no stamp, and so have the results: let the camera driver set "
                 "header.stamp, or nobody can tell which image a mask belongs to",
@@ -215,17 +180,8 @@ class CameraInputs:
             self._recording += 1
         self._last_stamp_ns = stamp_ns
         self._last_s = time.monotonic()
-        self._on_image(Arrival(msg, self._last_s, self._recording))
-
-    def _keep_depth(self, msg: Image) -> None:
-        with self._depth_lock:
-            self._depth.append(msg)
-            held = self._held_depth
-            if held is None or self._depth_distance_ns(msg) < self._depth_distance_ns(held):
-                self._held_depth = msg
-
-    def _depth_distance_ns(self, msg: Image) -> int:
-        return abs(stamp_to_ns(msg.header.stamp) - self._wanted_stamp_ns)
+        depth = None if self.depth is None else self.depth.expect(stamp_ns)
+        self._on_image(Arrival(msg, self._last_s, self._recording, depth))
 
     def _keep_info(self, msg: CameraInfo) -> None:
         self.camera_info = msg

@@ -29,12 +29,13 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 
-from samwise_ros.errors import ConfigError, SamwiseError
+from samwise_ros.errors import ConfigError, ImageError, SamwiseError
 from samwise_ros.ros.command_interface import CommandInterface
 from samwise_ros.ros.convert import compressed_to_frame, depth_to_metres, image_to_frame, info_to_intrinsics
 from samwise_ros.ros.decode import conversion_backend
+from samwise_ros.ros.depth import LAG_S
 from samwise_ros.ros.diagnostics import Facts, gpu_memory_bytes, to_diagnostics
-from samwise_ros.ros.inputs import DEPTH, Arrival, CameraInputs
+from samwise_ros.ros.inputs import Arrival, CameraInputs
 from samwise_ros.ros.outputs import Outputs
 from samwise_ros.ros.params import NodeParams, ParamStore
 from samwise_ros.ros.spin import run_nodes
@@ -119,10 +120,8 @@ class SamwiseNode(LifecycleNode):
             self._tracker = self._make_tracker()
             self._tracker.follow(self._params.targets)
         except SamwiseError as error:
-            self._tracker = None
-            self._refusal = f"not configured: {error}"
-            self.get_logger().error(self._refusal)
-            return FAILURE
+            self._clean()
+            return self._refuse(f"not configured: {error}")
         self._store.unlocked = False
         self._outputs = Outputs(self, with_depth=self._params.use_depth)
         self._commands = CommandInterface(self, self._tracker)
@@ -135,10 +134,9 @@ class SamwiseNode(LifecycleNode):
         """Subscribe to the camera, with an empty memory."""
         assert self._tracker is not None
         if self._left_behind is not None and not self._left_behind.stop(0.0):
-            self.get_logger().error(
+            return self._refuse(
                 "not activated: the model is still at an image of before, which must end first: try again later"
             )
-            return FAILURE
         self._left_behind = None
         self._tracker.reset()
         self._recording = 0
@@ -152,9 +150,9 @@ class SamwiseNode(LifecycleNode):
                 on_image=self._on_image,
             )
         except SamwiseError as error:
-            self.get_logger().error(f"not activated: {error}")
             self._stop()
-            return FAILURE
+            return self._refuse(f"not activated: {error}")
+        self._refusal = ""
         self.get_logger().info(f"active: waiting for images on {self._inputs.topic}")
         return super().on_activate(state)
 
@@ -168,6 +166,7 @@ class SamwiseNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the model; parameters may be changed for another one."""
         self._clean()
+        self._refusal = ""
         return SUCCESS
 
     @_logged
@@ -189,13 +188,19 @@ class SamwiseNode(LifecycleNode):
 
     def _start(self) -> None:
         """Configure and activate; where that fails the node stays, so that it can be tried again."""
-        if self.trigger_configure() == SUCCESS:
-            self.trigger_activate()
-        else:
+        configured = self.trigger_configure() == SUCCESS
+        if not configured or self.trigger_activate() != SUCCESS:
+            steps = "activate" if configured else "configure, then activate"
             self.get_logger().error(
                 "not started, for the reason above: mend it and say: ros2 lifecycle set "
-                f"{self.get_fully_qualified_name()} configure, then activate"
+                f"{self.get_fully_qualified_name()} {steps}"
             )
+
+    def _refuse(self, reason: str) -> TransitionCallbackReturn:
+        """Say why a transition failed, in the log and from now on in the diagnostics."""
+        self._refusal = reason
+        self.get_logger().error(reason)
+        return FAILURE
 
     def _make_tracker(self) -> Tracker:
         if self._given_tracker is not None:
@@ -303,30 +308,36 @@ class SamwiseNode(LifecycleNode):
             tracker.reset()
         if inputs is not None:
             inputs.check_size(*frame.rgb.shape[:2])
-            inputs.hold_depth(frame.stamp_ns)
-        outputs.publish(tracker.step(frame), msg.header, lambda result: self._find_boxes(result, inputs))
+            if inputs.depth is not None and arrival.depth is not None:
+                inputs.depth.answer(arrival.depth)
+        result = tracker.step(frame)
+        if self._outputs is outputs:  # or it was left behind, and nobody waits for it any more
+            outputs.publish(result, msg.header, lambda result: self._find_boxes(result, arrival, inputs))
         return frame.stamp_ns
 
-    def _find_boxes(self, result: FrameResult, inputs: CameraInputs | None) -> tuple[Box3D | None, ...] | None:
-        """Find a result's objects in space; None, and one warning, where depth or calibration is missing or unfit."""
+    def _find_boxes(
+        self, result: FrameResult, arrival: Arrival, inputs: CameraInputs | None
+    ) -> tuple[Box3D | None, ...] | None:
+        """Find a result's objects in space; None, and a warning, where depth or calibration is missing or unfit."""
         from samwise_ros.engine.lift import lift_result
 
-        if inputs is None:
+        if inputs is None or inputs.depth is None or arrival.depth is None:
             return None
-        depth, info = inputs.held_depth(self._params.depth_tolerance_s), inputs.camera_info
-        if depth is None or info is None:
-            what = "no camera_info has come" if info is None else "no depth image is near enough in time"
-            text = f"no boxes in 3D: {what}; check the topics depth and camera_info, and their stamps"
-            inputs.warn_once(DEPTH + what, text)
-            return None
+        tolerance_s, info = self._params.depth_tolerance_s, inputs.camera_info
+        depth = inputs.depth.find(arrival.depth, tolerance_s, arrival.received_s)
         try:
+            if info is None:
+                raise ImageError("no camera_info has come, expected the camera's calibration: check its topic")
+            if depth is None:
+                raise ImageError(
+                    f"no depth image came with the image's stamp ({tolerance_s:g} s more or less) within {LAG_S:g} s "
+                    "of it: check its topic and stamps, or raise depth_tolerance_s"
+                )
             intrinsics = info_to_intrinsics(info, *result.frame.rgb.shape[:2])
-            boxes = lift_result(result, depth_to_metres(depth), intrinsics)
+            return lift_result(result, depth_to_metres(depth), intrinsics)
         except SamwiseError as error:
-            inputs.warn_once(DEPTH + type(error).__name__, f"no boxes in 3D: {error}")
+            self.get_logger().warning(f"no boxes in 3D: {error}", throttle_duration_sec=_WARN_EVERY_S)
             return None
-        inputs.may_warn_again()
-        return boxes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -55,11 +55,12 @@ class Graph:
 @pytest.fixture
 def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A free domain, also for the processes that the test starts."""
-    from samwise_ros.ros.domain import reserve_domain_id
+    from samwise_ros.ros.domain import LOOPBACK, reserve_domain_id
 
     with reserve_domain_id() as free_id:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(free_id))
-        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        for name, value in LOOPBACK.items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv(
             "PYTHONPATH", os.pathsep.join([*map(str, (TEST_DIR, TEST_DIR.parent)), os.environ.get("PYTHONPATH", "")])
         )

@@ -1,3 +1,5 @@
+import contextlib
+import signal
 import time
 
 import pytest
@@ -166,6 +168,9 @@ def test_every_way_to_say_add(text):
         "dont follow the cup",
         "stop following the cup for now",
         "stop the cup",
+        "cancel the cup",
+        "no, dont follow the cup",
+        "no forget the cup",
     ],
 )
 def test_every_way_to_say_forget(text):
@@ -204,6 +209,16 @@ def test_every_way_to_say_forget(text):
         "Stop!! Stop!!",
         "no, stop",
         "no, please stop",
+        "no stop",
+        "ok no stop",
+        "stop, please stop",
+        "stop now, stop",
+        "stop it, stop",
+        "stop for me",
+        "cancel, stop",
+        "cancel everything",
+        "cancel all targets",
+        "stop; stop",
         "dont follow anything",
     ],
 )
@@ -237,6 +252,8 @@ def test_every_way_to_say_clear(text):
         "hello kitty doll",
         "hi-vis jacket",
         "ok button",
+        "no entry sign",
+        "cancel button",
         "can on the table",
         "do-it-yourself box",
         "whatever is moving",
@@ -249,7 +266,8 @@ def test_a_word_that_only_begins_like_a_verb_belongs_to_the_expression(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", ";;", "...", "please", "\x00\x01", "hey robot", "Robot?", "hello", "thank you!"]
+    "text",
+    ["", "  ", ";;", "...", "please", "\x00\x01", "hey robot", "Robot?", "hello", "thank you!", "no", "No, thanks."],
 )
 def test_an_empty_command_is_refused(text):
     with pytest.raises(CommandError, match="command is empty, expected words such as"):
@@ -294,6 +312,8 @@ def test_a_command_that_names_nothing_is_refused(text, verb):
         "could you bring me the mug",
         "don't stop",
         "the dog; what is this",
+        "whats that",
+        "whos there",
     ],
 )
 def test_a_question_or_another_request_is_refused(text):
@@ -302,7 +322,7 @@ def test_a_question_or_another_request_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "piece", [",", " , ", "please ", "can you ", "now ", ", robot", "robot ", "show me where ", "too "]
+    "piece", [",", " , ", "please ", "can you ", "now ", ", robot", "robot ", "show me where ", "too ", "no "]
 )
 def test_long_repetition_does_not_take_long(piece):
     text = f"follow {piece * 500}"[:998] + " x"
@@ -311,13 +331,33 @@ def test_long_repetition_does_not_take_long(piece):
     assert time.process_time() - started_s < 0.5
 
 
+@pytest.mark.parametrize(
+    "stop", ["stop", "stop it", "stop all", "cancel all", "stop following all", "don't follow all"]
+)
+@pytest.mark.parametrize("before", ["", "no ", "please ", "robot ", "now "])
+def test_no_number_of_ways_to_read_a_text_takes_long(stop, before):
+    def give_up(*_):
+        raise TimeoutError
+
+    former = signal.signal(signal.SIGALRM, give_up)
+    try:
+        signal.alarm(20)
+        with contextlib.suppress(CommandError):
+            parse_command(f"{f'{before}{stop}, ' * 200}"[:998] + " x")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, former)
+
+
 def test_a_command_of_10000_characters_is_refused_without_repeating_it():
     with pytest.raises(CommandError, match="command has 10000 characters, expected at most 1000") as refusal:
         parse_command("x" * 10_000)
     assert len(str(refusal.value)) < 200
 
 
-@pytest.mark.parametrize("text", ["follow the dog; forget the cat", "the dog; stop", "forget the dog; follow the cat"])
+@pytest.mark.parametrize(
+    "text", ["follow the dog; forget the cat", "the dog; stop", "stop; the dog", "forget the dog; follow the cat"]
+)
 def test_mixed_requests_are_refused(text):
     with pytest.raises(CommandError, match="expected one kind of request"):
         parse_command(text)

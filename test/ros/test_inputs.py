@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from samwise_ros.ros.convert import rgb_to_compressed, rgb_to_image
-from samwise_ros.ros.inputs import DEPTH, KEPT_DEPTH, CameraInputs
+from samwise_ros.ros.inputs import CameraInputs
 
 pytestmark = pytest.mark.ros
 
@@ -140,44 +140,6 @@ def test_another_size_is_said(graph, capfd):
     assert "images are 128x96 pixels now, were 64x48: targets stay" in capfd.readouterr().err
 
 
-class DepthRig(Rig):
-    """With depth images ten times a second, of which the last had this number."""
-
-    def __init__(self, graph) -> None:
-        super().__init__(graph, with_depth=True)
-        self.depth = self.camera.create_publisher(Image, "depth", QoSProfile(depth=10))
-        self.wait_for_match(self.depth)
-
-    def show_depth(self, *numbers):
-        for number in numbers:
-            msg = Image(header=header(number / 10), encoding="16UC1")
-            self.depth.publish(msg)
-            self.graph.wait_for(lambda sent=msg.header: any(one.header == sent for one in self.inputs._depth))
-
-    def held(self, seconds, tolerance_s):
-        self.inputs.hold_depth(round(seconds * 1e9))
-        found = self.inputs.held_depth(tolerance_s)
-        return None if found is None else round(found.header.stamp.sec * 10 + found.header.stamp.nanosec / 1e8)
-
-
-def test_the_nearest_depth_within_the_tolerance(graph):
-    rig = DepthRig(graph)
-    assert rig.held(0, 1.0) is None
-    rig.show_depth(*range(10, 13 + KEPT_DEPTH))
-    assert rig.held(1.64, 0.05) == 16
-    assert rig.held(1.64, 0.03) is None
-    assert rig.held(1.0, 0.05) is None, "the oldest are gone"
-
-
-def test_depth_waits_for_an_answer_that_takes_long(graph):
-    rig = DepthRig(graph)
-    rig.show_depth(10, 11)
-    assert rig.held(1.19, 0.05) is None
-    rig.show_depth(*range(12, 15 + KEPT_DEPTH))
-    found = rig.inputs.held_depth(0.05)
-    assert found.header == header(1.2), "it came after the image, and before so many others"
-
-
 def test_calibration_is_kept(graph):
     rig = Rig(graph, with_depth=True)
     info = rig.camera.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=10))
@@ -185,18 +147,3 @@ def test_calibration_is_kept(graph):
     info.publish(CameraInfo(width=7))
     graph.wait_for(lambda: rig.inputs.camera_info)
     assert rig.inputs.camera_info.width == 7
-
-
-def test_a_warning_about_depth_is_given_again_after_its_cause_was_gone_for_a_while(graph, capfd, monkeypatch):
-    rig = Rig(graph)
-
-    def warn(about):
-        rig.inputs.warn_once(about, "a door is open")
-        return capfd.readouterr().err.count("a door is open")
-
-    assert [warn(f"{DEPTH}doors"), warn(f"{DEPTH}doors"), warn("doors")] == [1, 0, 1]
-    rig.inputs.may_warn_again()
-    assert [warn(f"{DEPTH}doors"), warn("doors")] == [0, 0], "it comes and goes"
-    monkeypatch.setattr("samwise_ros.ros.inputs.WARN_AGAIN_S", 0.0)
-    rig.inputs.may_warn_again()
-    assert [warn(f"{DEPTH}doors"), warn(f"{DEPTH}doors"), warn("doors")] == [1, 0, 0]

@@ -112,9 +112,27 @@ def test_a_model_that_does_not_end_keeps_the_node_from_being_activated(graph, mo
     assert rig.go(Transition.TRANSITION_DEACTIVATE)
     assert not rig.go(Transition.TRANSITION_ACTIVATE)
     assert "not activated: the model is still at an image of before" in capfd.readouterr().err
+    assert rig.node._facts().refusal.startswith("not activated: the model is still at an image")
     rig.tracker.gate.set()
     graph.wait_for(lambda: rig.node._left_behind.stop(0.0))
     assert rig.go(Transition.TRANSITION_ACTIVATE)
+    assert rig.node._facts().refusal == ""
+
+
+def test_what_was_left_behind_says_nothing_when_it_ends(graph, monkeypatch, capfd):
+    monkeypatch.setattr("samwise_ros.ros.node._JOIN_TIMEOUT_S", 0.1)
+    rig = Managed(graph)
+    rig.up()
+    rig.tracker.gate.clear()
+    rig.show()
+    graph.wait_for(rig.tracker.stepping.is_set)
+    assert rig.go(Transition.TRANSITION_DEACTIVATE)
+    assert rig.go(Transition.TRANSITION_CLEANUP)
+    capfd.readouterr()
+    rig.tracker.gate.set()
+    graph.wait_for(lambda: rig.node._left_behind.stop(0.0))
+    assert capfd.readouterr().err == ""
+    assert not rig.masks
 
 
 def test_a_failed_configure_says_why_and_can_be_tried_again(graph, monkeypatch, capfd):
@@ -175,13 +193,27 @@ def test_bad_qos_refuses_to_activate(graph, capfd):
     assert rig.go(Transition.TRANSITION_CONFIGURE)
     assert not rig.go(Transition.TRANSITION_ACTIVATE)
     assert rig.state == State.PRIMARY_STATE_INACTIVE
-    assert "not activated: the qos_overrides of /image are refused" in capfd.readouterr().err
+    refusal = rig.node._facts().refusal
+    assert refusal.startswith("not activated: the qos_overrides of /image are refused")
+    assert refusal.endswith("start the node anew, since they are read but once")
+    assert refusal in capfd.readouterr().err
+    assert rig.go(Transition.TRANSITION_CLEANUP)
+    assert rig.node._facts().refusal == ""
+
+
+def test_an_autostart_that_is_not_activated_says_so(graph, capfd):
+    rig = Managed(graph, autostart=True, **{"qos_overrides./image.subscription.reliability": "no"})
+    assert rig.state == State.PRIMARY_STATE_INACTIVE
+    assert "not started, for the reason above: mend it and say: ros2 lifecycle set /samwise activate" in (
+        capfd.readouterr().err
+    )
 
 
 def test_a_bad_start_target_refuses_to_configure(graph, capfd):
     rig = Managed(graph, targets=[" "])
     assert not rig.go(Transition.TRANSITION_CONFIGURE)
     assert "not configured: target is empty" in capfd.readouterr().err
+    assert rig.node._tracker is rig.node._gpu is None
 
 
 @pytest.mark.parametrize("upto", ["unconfigured", "inactive", "active"])

@@ -35,9 +35,9 @@ from samwise_ros.ros.convert import (
     rgb_to_compressed,
     rgb_to_image,
 )
+from samwise_ros.ros.depth import KEPT as KEPT_DEPTH
 from samwise_ros.ros.node import SUCCESS, SamwiseNode
 from samwise_ros.srv import AddTarget, RemoveTarget
-from samwise_ros.types import Frame
 
 pytestmark = pytest.mark.ros
 
@@ -63,8 +63,9 @@ class Rig:
         self.heard = {topic: [] for topic in topics}
         self.log = []
         self.probe.create_subscription(Log, "/rosout", self.log.append, KEPT)
-        subscriptions = [self.subscribe(topic) for topic in topics]
-        graph.wait_for(lambda: all(one.get_publisher_count() for one in subscriptions))
+        for topic in topics:
+            self.subscribe(topic)
+        graph.wait_for(lambda: all(self.probe.count_publishers(f"/samwise/{topic}") for topic in topics))
         raw = params.get("image_transport", "raw") == "raw"
         graph.wait_for(lambda: self.image.get_subscription_count() == raw and self.command.get_subscription_count())
         graph.wait_for(lambda: self.probe.count_publishers("/rosout") == 2)
@@ -353,12 +354,21 @@ class DepthRig(Rig):
         self.depth.publish(
             Image(header=header(second), height=48, width=width, encoding="32FC1", step=4 * width, data=data)
         )
-        self.graph.wait_for(lambda: any(one.header == header(second) for one in self.node._inputs._depth))
+        kept = self.node._inputs.depth._kept
+        self.graph.wait_for(lambda: any(one.header == header(second) for one in kept))
 
-    def boxes(self, second):
-        frame = Frame(red_square(), 10**9 * second + 7)
-        self.node._inputs.hold_depth(frame.stamp_ns)
-        return self.node._find_boxes(self.tracker.step(frame), self.node._inputs)
+    def boxes(self, second, meanwhile=lambda: None):
+        """Show an image, do something while the model is at it, and return what is found."""
+        outputs, found = self.node._outputs, []
+        outputs.publish = lambda result, header, find_boxes: found.append(find_boxes(result))
+        self.tracker.gate.clear()
+        self.tracker.stepping.clear()
+        self.show(second)
+        self.graph.wait_for(self.tracker.stepping.is_set)
+        meanwhile()
+        self.tracker.gate.set()
+        self.graph.wait_for(lambda: found)
+        return found[0]
 
 
 def test_boxes_in_space_are_those_of_the_calibration(graph):
@@ -371,27 +381,34 @@ def test_boxes_in_space_are_those_of_the_calibration(graph):
     assert rig.boxes(4) is None, "the tolerance is 50 ms"
 
 
-def test_each_reason_for_no_boxes_is_warned_about_and_again_when_it_comes_back(graph, capfd, monkeypatch):
-    monkeypatch.setattr("samwise_ros.ros.inputs.WARN_AGAIN_S", 0.0)
+def test_depth_of_an_image_is_kept_while_the_model_is_at_it(graph):
+    rig = DepthRig(graph)
+    rig.calibrate(width=64, height=48)
+    assert rig.boxes(20, lambda: [rig.show_depth(second) for second in range(19, 22 + KEPT_DEPTH)])
+
+
+def test_each_reason_for_no_boxes_is_told(graph, capfd, monkeypatch):
+    monkeypatch.setattr("samwise_ros.ros.node._WARN_EVERY_S", 0.0)
     rig = DepthRig(graph)
     rig.show_depth(3)
     assert rig.boxes(3) is None
     rig.calibrate()
     assert rig.boxes(4) is None
     rig.show_depth(5, width=10)
-    assert rig.boxes(5) is rig.boxes(5) is None
+    assert rig.boxes(5) is None
     rig.show_depth(6)
     assert rig.boxes(6)
-    rig.show_depth(7, width=10)
-    assert rig.boxes(7) is None
     rig.calibrate(width=640, height=480)
     rig.show_depth(8)
     assert rig.boxes(8) is None
     said = capfd.readouterr().err
-    assert said.count("no camera_info has come") == 1
-    assert said.count("no depth image is near enough in time") == 1
-    assert said.count("depth image is 10 x 48 pixels, expected 64 x 48") == 2
-    assert said.count("camera_info is of images of 640 x 480 pixels, expected 64 x 48") == 1
+    for reason in (
+        "no camera_info has come, expected the camera's calibration: check its topic",
+        "no depth image came with the image's stamp (0.05 s more or less) within 0.1 s of it: check its topic and ",
+        "depth image is 10 x 48 pixels, expected 64 x 48",
+        "camera_info is of images of 640 x 480 pixels, expected 64 x 48",
+    ):
+        assert said.count(f"no boxes in 3D: {reason}") == 1
 
 
 def test_diagnostics_tell_of_a_silent_camera_and_of_one_that_is_back(graph):
