@@ -85,7 +85,9 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"no folder of {args.dataset} was given, expected one that you have: add --data DIR")
     kept = args.dataset in ("ref-ytvos", "mevis") and args.split == "valid"
     if kept != (args.out is not None):
-        wanted = "a zip to write, since its truth is kept: add" if kept else "none, which is for a server: leave out"
+        wanted = (
+            "a zip to write, since its truth is kept: add" if kept else "no zip, since its truth is here: leave out"
+        )
         raise ConfigError(f"{args.dataset} {args.split} was chosen, expected {wanted} --out FILE.zip")
     if kept:
         _write_zip(args)

@@ -127,18 +127,18 @@ def _fetch(file: PublishedFile, cache: Path, source: Path | None) -> Outcome:
     known = records.get(file.path)
     there = target.is_file()
     origin: Path | str = target
-    remedy = f"delete it, and its entry in {RECORDS}"
+    remedy = f"delete it, and its entry in {RECORDS}, then try again or"
     if not there and source is None:
-        origin, remedy = file.url, "try again later"
+        origin, remedy = file.url, "try again later, or"
         _download(file, partial, known)
     elif not there and source is not None:
         known = known or _read_records(source).get(file.path)
-        origin, remedy = _copy(file, source, partial), "delete it"
+        origin, remedy = _copy(file, source, partial), "delete it, and"
     if _is_page(target if there else partial.path):
         partial.discard()
         raise CheckpointError(
             f"{origin} is a web page, expected the file: its host limits downloads for now, or asked for a login; "
-            f"{remedy}, or {_by_hand(file)}"
+            f"{remedy} {_by_hand(file)}"
         )
     found = _measure(target if there else partial.path, file)
     if known and (found.size_bytes, found.sha256) != (known.size_bytes, known.sha256):

@@ -16,8 +16,8 @@ before an article or the like, watch, show, see, highlight, following: "watch th
 thing. Verbs for forgetting: forget, forget about, ignore, remove, stop following, don't follow; before an article also
 stop and cancel.
 
-Left out is what people say around it: WAKE_WORDS and greetings (but not in "robot arm"), "please", "can you", "now",
-"let's", "for me", "thank you" and the like, and final punctuation. Verbs match in any case. All else is the expression,
+Left out is what people say around it: WAKE_WORDS and greetings (but not in "robot arm"), "no", "please", "can you",
+"now", "let's", "for me", "thank you" and the like, and final punctuation. Verbs match in any case. All else is the expression,
 with its own case, numbers and punctuation; only `;` separates two. Targets that a command names and that are followed
 already go on undisturbed.
 """
@@ -99,16 +99,16 @@ _FOLLOW = (
 )
 _ADD = rf"(?:(?:also|add)(?:{_GAP}{_FILL}{_FOLLOW})?|{_FOLLOW}{_GAP}also)"
 _FORGET = (
-    rf"(?:forget(?: about)?|ignore|remove|stop {_DOING}|(?:stop|cancel){_ARTICLE}|(?:don{_QUOTE}?t|do not) {_FOLLOW})"
+    rf"(?:forget(?: about)?|ignore|remove|(?:stop|cancel)(?: {_DOING}|{_ARTICLE})|(?:don{_QUOTE}?t|do not) {_FOLLOW})"
 )
 _ALL = r"(?:all|everything|anything|it|that|them|all of (?:it|them)|(?:all )?(?:the )?targets)"
 _HALT = (
     rf"(?:(?:stop|clear|cancel|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
-    rf"|stop (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?|stop|clear|cancel|never ?mind(?: (?:it|that))?)"
+    rf"|(?:stop|cancel) (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?|stop|clear|cancel|never ?mind(?: (?:it|that))?)"
 )
 _CLEAR = (
     # Few repetitions, but of "stop": there is more than one way to read "stop all", and no text may take long.
-    rf"{_FILL}(?:stop(?:{_GAP}{_FILL}stop)*|{_HALT}(?:{_GAP}{_FILL}{_HALT}){{0,3}})"
+    rf"{_FILL}(?:stop(?:{_GAP}{_FILL}stop)*|{_HALT}(?:{_GAP}{_FILL}{_HALT}){{0,7}})"
     rf"(?:{_GAP}(?:(?:right |for )?now|for me|{'|'.join(WAKE_WORDS)}))*$"
 )
 _QUESTION = (
@@ -117,9 +117,11 @@ _QUESTION = (
 )
 
 _CALL = "|".join(word for word in WAKE_WORDS if " " in word).replace(" ", _GAP)
-_MAYBE_CALL = "|".join([*(word for word in WAKE_WORDS if " " not in word), "hello", "hi", "hey", "okay", "ok", "no"])
+_MAYBE_CALL = "|".join(
+    [*(word for word in WAKE_WORDS if " " not in word), "hello", "hi", "hey", "okay", "ok", r"no(?!\.\s*\d)"]
+)
 _AFTER_CALL = (
-    rf"(?=[,.:!?…]|$|\s+(?:the|an?)\b|\s+(?:no\s+)?{_CLEAR}|\s+{_FILL}(?:{_FOLLOW}|{_ADD}|{_FORGET}|{_ASK}|what){_GAP})"
+    rf"(?=[,.:!?…]|$|\s+(?:the|an?)\b|\s+(?:no\s+)*{_CLEAR}|\s+{_FILL}(?:{_FOLLOW}|{_ADD}|{_FORGET}|{_ASK}|what){_GAP})"
 )
 
 
@@ -130,6 +132,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 _LEADING = _compile(rf"(?:(?:{_THANKS}|{_CALL}|(?:{_MAYBE_CALL}){_AFTER_CALL}){_GAP}|and\s+(?=(?:the|an?)\b))+")
 _TRAILING = _compile(rf"(?<![\s,.!?…])(?:[\s,.!?…]|\b{_THANKS}\b|,\s*(?:{'|'.join(WAKE_WORDS)})\b)+$")
 _ALL_GONE = _compile(_CLEAR)
+_HALT_AND = _compile(rf"{_FILL}{_HALT}{_GAP}{_FILL}(?:{_FOLLOW}|{_ADD}){_GAP}")
 _WHERE = _compile(r"(?:(?:show|tell) me|(?:do you )?know) where (.+) (?:is|are)$")
 _VERBS = tuple(
     (action, _compile(rf"{_FILL}{verb}{_GAP}(?:please{_GAP})?"))
@@ -223,7 +226,7 @@ def _split_verb(part: str) -> tuple[Action | None, str]:
     """Split a part into what its verb asks for, None without one, and the expression, empty where it names nothing.
 
     Raises:
-        CommandError: the part is a question or a request of another kind.
+        CommandError: the part is a question, a request of another kind, or two.
     """
     part = _WHERE.sub(r"find \1", part)
     for action, verb in _VERBS:
@@ -232,6 +235,11 @@ def _split_verb(part: str) -> tuple[Action | None, str]:
             if action is Action.FOLLOW and _TOO.search(text):
                 return Action.ADD, _TOO.sub("", text)
             return action, text
+    if _HALT_AND.match(part):
+        raise CommandError(
+            f'command "{_shorten(part)}" says to stop and to follow, expected one kind of request: say them one after '
+            "the other"
+        )
     if _OTHER_REQUEST.match(part):
         raise CommandError(
             f'command "{_shorten(part)}" is a question or a request of another kind, expected one such as '

@@ -40,27 +40,24 @@ class DepthMatch:
 
     def __init__(self, stamp_ns: int) -> None:
         self._stamp_ns = stamp_ns
-        self._passed = False
         self.msg: Image | None = None
 
     def offer(self, msg: Image) -> None:
         """Take an image that has come, where it is nearer."""
-        self._passed |= stamp_to_ns(msg.header.stamp) >= self._stamp_ns
-        if self.msg is None or self._distance_ns(msg) < self.distance_ns:
+        if self._apart_ns(stamp_to_ns(msg.header.stamp)) < self.distance_ns:
             self.msg = msg
+
+    def is_nearer(self, stamp_ns: int) -> bool:
+        """Whether one of this stamp would be nearer than what there is, which is not near."""
+        return self.distance_ns > NEAR_NS and self._apart_ns(stamp_ns) < self.distance_ns
 
     @property
     def distance_ns(self) -> float:
         """Nanoseconds between the two stamps; infinite where none has come."""
-        return float("inf") if self.msg is None else self._distance_ns(self.msg)
+        return float("inf") if self.msg is None else self._apart_ns(stamp_to_ns(self.msg.header.stamp))
 
-    @property
-    def settled(self) -> bool:
-        """Whether what comes is hardly nearer: one is near, or they are past the colour image."""
-        return self._passed or self.distance_ns <= NEAR_NS
-
-    def _distance_ns(self, msg: Image) -> int:
-        return abs(stamp_to_ns(msg.header.stamp) - self._stamp_ns)
+    def _apart_ns(self, stamp_ns: int) -> int:
+        return abs(stamp_ns - self._stamp_ns)
 
 
 class DepthImages:
@@ -95,7 +92,15 @@ class DepthImages:
     def answer(self, match: DepthMatch) -> None:
         """The colour image of a match is being answered, in place of the one before."""
         with self._condition:
+            # Another may have come to wait already, and since then depth was kept for that one alone.
+            for msg in self._kept:
+                match.offer(msg)
             self._answered = match
+
+    def forget(self) -> None:
+        """What came belongs to another recording than what comes."""
+        with self._condition:
+            self._kept.clear()
 
     def find(self, match: DepthMatch, tolerance_s: float, received_s: float) -> Image | None:
         """The depth image of a match, waited for where it may still come.
@@ -111,5 +116,13 @@ class DepthImages:
         with self._condition:
             now_s = time.monotonic()
             if now_s - self._came_s < STALE_S:
-                self._condition.wait_for(lambda: match.settled, max(0.0, received_s + LAG_S - now_s))
+                patience_s = max(0.0, received_s + LAG_S - now_s)
+                self._condition.wait_for(lambda: not self._nearer_may_come(match), patience_s)
             return match.msg if match.distance_ns <= tolerance_s * 1e9 else None
+
+    def _nearer_may_come(self, match: DepthMatch) -> bool:
+        """Whether the next one would be nearer, coming as long after the last as that after the one before."""
+        if len(self._kept) < 2:
+            return match.distance_ns > NEAR_NS
+        before_ns, last_ns = (stamp_to_ns(msg.header.stamp) for msg in list(self._kept)[-2:])
+        return match.is_nearer(2 * last_ns - before_ns)

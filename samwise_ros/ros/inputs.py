@@ -178,6 +178,8 @@ class CameraInputs:
                 throttle_duration_sec=5.0,
             )
             self._recording += 1
+            if self.depth is not None:
+                self.depth.forget()
         self._last_stamp_ns = stamp_ns
         self._last_s = time.monotonic()
         depth = None if self.depth is None else self.depth.expect(stamp_ns)

@@ -188,13 +188,13 @@ class SamwiseNode(LifecycleNode):
 
     def _start(self) -> None:
         """Configure and activate; where that fails the node stays, so that it can be tried again."""
-        configured = self.trigger_configure() == SUCCESS
-        if not configured or self.trigger_activate() != SUCCESS:
-            steps = "activate" if configured else "configure, then activate"
-            self.get_logger().error(
-                "not started, for the reason above: mend it and say: ros2 lifecycle set "
-                f"{self.get_fully_qualified_name()} {steps}"
-            )
+        if self.trigger_configure() == SUCCESS == self.trigger_activate():
+            return
+        remedy = ""
+        if self._state_machine.current_state[1] == "unconfigured":
+            name = self.get_fully_qualified_name()
+            remedy = f": mend it and say: ros2 lifecycle set {name} configure, then activate"
+        self.get_logger().error(f"not started, for the reason above{remedy}")
 
     def _refuse(self, reason: str) -> TransitionCallbackReturn:
         """Say why a transition failed, in the log and from now on in the diagnostics."""
@@ -311,7 +311,7 @@ class SamwiseNode(LifecycleNode):
             if inputs.depth is not None and arrival.depth is not None:
                 inputs.depth.answer(arrival.depth)
         result = tracker.step(frame)
-        if self._outputs is outputs:  # or it was left behind, and nobody waits for it any more
+        if self._left_behind is None and self._outputs is outputs:  # or nobody waits for it any more
             outputs.publish(result, msg.header, lambda result: self._find_boxes(result, arrival, inputs))
         return frame.stamp_ns
 
@@ -323,11 +323,13 @@ class SamwiseNode(LifecycleNode):
 
         if inputs is None or inputs.depth is None or arrival.depth is None:
             return None
+        if all(found.box_xyxy_px is None for found in result.objects):
+            return (None,) * len(result.objects)
         tolerance_s, info = self._params.depth_tolerance_s, inputs.camera_info
-        depth = inputs.depth.find(arrival.depth, tolerance_s, arrival.received_s)
         try:
             if info is None:
                 raise ImageError("no camera_info has come, expected the camera's calibration: check its topic")
+            depth = inputs.depth.find(arrival.depth, tolerance_s, arrival.received_s)
             if depth is None:
                 raise ImageError(
                     f"no depth image came with the image's stamp ({tolerance_s:g} s more or less) within {LAG_S:g} s "

@@ -118,12 +118,12 @@ def test_a_data_set_without_its_truth_gives_a_zip(dataset: str, write, first: st
         ),
         (
             ["ref-davis", "--data", ".", "--out", "x.zip"],
-            "valid was chosen, expected none, which is for a server: leave out --out FILE.zip",
+            "valid was chosen, expected no zip, since its truth is here: leave out --out FILE.zip",
         ),
         (["refcoco", "--data", ".", "--split", "test"], "test"),
         (
             ["ref-ytvos", "--data", ".", "--split", "train", "--out", "x.zip"],
-            "train was chosen, expected none, which is for a server: leave out --out",
+            "train was chosen, expected no zip, since its truth is here: leave out --out",
         ),
         (["synthetic", "--out", "x.zip"], "--out was given, expected none for the synthetic world: choose a --dataset"),
         (["mevis", "--data", ".", "--json"], "--json was given, expected none for mevis: leave it out"),

@@ -169,6 +169,7 @@ def test_every_way_to_say_add(text):
         "stop following the cup for now",
         "stop the cup",
         "cancel the cup",
+        "cancel tracking the cup",
         "no, dont follow the cup",
         "no forget the cup",
     ],
@@ -216,6 +217,9 @@ def test_every_way_to_say_forget(text):
         "stop it, stop",
         "stop for me",
         "cancel, stop",
+        "cancel tracking",
+        "stop it, stop it, stop it, stop it, stop it",
+        "no no no stop",
         "cancel everything",
         "cancel all targets",
         "stop; stop",
@@ -253,6 +257,7 @@ def test_every_way_to_say_clear(text):
         "hi-vis jacket",
         "ok button",
         "no entry sign",
+        "no. 5 ball",
         "cancel button",
         "can on the table",
         "do-it-yourself box",
@@ -356,7 +361,15 @@ def test_a_command_of_10000_characters_is_refused_without_repeating_it():
 
 
 @pytest.mark.parametrize(
-    "text", ["follow the dog; forget the cat", "the dog; stop", "stop; the dog", "forget the dog; follow the cat"]
+    "text",
+    [
+        "follow the dog; forget the cat",
+        "the dog; stop",
+        "stop; the dog",
+        "stop, follow the dog",
+        "stop it and follow the dog",
+        "forget the dog; follow the cat",
+    ],
 )
 def test_mixed_requests_are_refused(text):
     with pytest.raises(CommandError, match="expected one kind of request"):

@@ -58,6 +58,24 @@ def test_one_that_comes_while_an_image_waits_and_is_answered_is_kept(camera):
     assert camera.find(waiting) == 14, "that one waits behind the other"
 
 
+def test_one_that_comes_while_an_image_is_decoded_is_not_lost(camera):
+    camera.show(9)
+    answered = camera.expect(1.0)
+    camera.expect(1.1)
+    camera.show(10)
+    camera.images.answer(answered)
+    assert camera.find(answered) == 10
+
+
+def test_of_another_recording_nothing_is_kept(camera, monkeypatch):
+    monkeypatch.setattr(module, "LAG_S", 30.0)
+    camera.show(900, 901)
+    camera.images.forget()
+    match = camera.expect(1.0)
+    threading.Timer(0.1, camera.show, [10]).start()
+    assert camera.find(match, received_s=time.monotonic()) == 10
+
+
 def test_an_image_that_is_replaced_keeps_nothing(camera):
     camera.expect(1.0)
     other = camera.expect(1.1)
@@ -69,23 +87,27 @@ def test_an_image_that_is_replaced_keeps_nothing(camera):
 
 def test_one_that_comes_a_little_later_is_waited_for(camera, monkeypatch):
     monkeypatch.setattr(module, "LAG_S", 30.0)
-    camera.show(10)
-    match = camera.expect(1.02)
+    camera.show(9, 10)
+    match = camera.expect(1.1)
     camera.images.answer(match)
-    later = threading.Timer(0.2, camera.show, [11])
-    later.start()
-    began_s = time.monotonic()
-    assert camera.find(match, received_s=began_s) == 10, "the next one is farther, which shows when it comes"
-    assert 0.1 < time.monotonic() - began_s < 20
-    later.join()
+    threading.Timer(0.1, camera.show, [11]).start()
+    assert camera.find(match, 0.2, received_s=time.monotonic()) == 11
 
 
-@pytest.mark.parametrize("seconds", [1.0, 1.004], ids=["the same stamp", "near enough"])
-def test_what_is_there_is_not_waited_for(camera, monkeypatch, seconds):
+@pytest.mark.parametrize("seconds", [1.0, 1.004, 1.04], ids=["the same stamp", "near enough", "the next is farther"])
+def test_where_none_nearer_is_to_come_none_is_waited_for(camera, monkeypatch, seconds):
     monkeypatch.setattr(module, "LAG_S", 30.0)
-    camera.show(10)
+    camera.show(9, 10)
     began_s = time.monotonic()
     assert camera.find(camera.expect(seconds), received_s=began_s) == 10
+    assert time.monotonic() - began_s < 20
+
+
+def test_depth_without_stamps_is_not_waited_for(camera, monkeypatch):
+    monkeypatch.setattr(module, "LAG_S", 30.0)
+    camera.show(0, 0)
+    began_s = time.monotonic()
+    assert camera.find(camera.expect(100.0), received_s=began_s) is None
     assert time.monotonic() - began_s < 20
 
 
