@@ -17,9 +17,9 @@ thing. Verbs for forgetting: forget, forget about, ignore, remove, stop followin
 stop and cancel.
 
 Left out is what people say around it: WAKE_WORDS and greetings (but not in "robot arm"), "no", "please", "can you",
-"now", "let's", "for me", "thank you" and the like, and final punctuation. Verbs match in any case. All else is the expression,
-with its own case, numbers and punctuation; only `;` separates two. Targets that a command names and that are followed
-already go on undisturbed.
+"now", "let's", "for me", "thank you" and the like, and final punctuation. Verbs match in any case. All else is the
+expression, with its own case, numbers and punctuation; only `;` separates two. Targets that a command names and that
+are followed already go on undisturbed.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ _FORGET = (
 _ALL = r"(?:all|everything|anything|it|that|them|all of (?:it|them)|(?:all )?(?:the )?targets)"
 _HALT = (
     rf"(?:(?:stop|clear|cancel|{_FORGET}) {_ALL}|{_FOLLOW} nothing"
-    rf"|(?:stop|cancel) (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?|stop|clear|cancel|never ?mind(?: (?:it|that))?)"
+    rf"|(?:stop|cancel) (?:follow|track|watch|look|search|segment)ing(?: {_ALL})?"
+    r"|stop|clear|cancel|never ?mind(?: (?:it|that))?)"
 )
 _CLEAR = (
     # Few repetitions, but of "stop": there is more than one way to read "stop all", and no text may take long.

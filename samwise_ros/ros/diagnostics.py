@@ -27,7 +27,8 @@ class Facts:
     Attributes:
         node: its full name.
         state: its lifecycle state, "active" for one that answers images.
-        refusal: why it could not be configured, or what a transition failed of unexpectedly; empty once that has succeeded, or after a cleanup.
+        refusal: why it could not be configured or activated, or what a transition failed of unexpectedly; empty once
+            that has succeeded, or after a cleanup.
         topic: where its images come from.
         model: the preset.
         device: where the model runs.
