@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import ExitStack
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,7 +33,7 @@ class ResultFolder:
         footage: what the results are about.
 
     Raises:
-        ConfigError: `path` is a file, or writing there would destroy the footage.
+        ConfigError: `path` is a file, or writing there would destroy the footage or files that no run has left.
     """
 
     def __init__(self, path: Path, footage: VideoFile | ImageFiles) -> None:
@@ -43,6 +45,10 @@ class ResultFolder:
         source = footage.path.resolve()
         if source == self._labels.resolve() or source in {file.resolve() for file in self._earlier_files()}:
             raise ConfigError(f"results in '{path}' would overwrite the input '{footage.path}': name another folder")
+        if not (path / "objects.jsonl").is_file() and (others := self._earlier_files()):
+            raise ConfigError(
+                f"results in '{path}' would overwrite '{others[0]}', which is not theirs: name another folder"
+            )
         self._open_files = ExitStack()
 
     def __enter__(self) -> ResultFolder:
@@ -68,8 +74,19 @@ class ResultFolder:
 
         Raises:
             ImageError: the overlay video cannot be written.
-            OSError: another file cannot be written.
+            ConfigError: another file cannot be written.
+            KeyboardInterrupt: Ctrl-C; the frame's results are whole.
         """
+        try:
+            with _uninterrupted():
+                self._write(index, result)
+        except OSError as error:
+            raise ConfigError(
+                f"results in '{self._path}' cannot be written ({error.strerror or error}): make room there, or name "
+                "another folder"
+            ) from error
+
+    def _write(self, index: int, result: FrameResult) -> None:
         Image.fromarray(result.labels).save(self._labels / f"{index:06d}.png", compress_level=1)
         line = {
             "frame": index,
@@ -88,6 +105,19 @@ class ResultFolder:
         if self._labels.is_dir():
             files += [file for file in self._labels.iterdir() if _LABELS_NAME.fullmatch(file.name)]
         return [file for file in files if file.is_file()]
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off until what is inside is done."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _object_to_json(found: TrackedObject) -> dict[str, Any]:

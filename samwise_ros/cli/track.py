@@ -39,8 +39,16 @@ def run(args: argparse.Namespace) -> None:
     from samwise_ros.cli.results import ResultFolder
     from samwise_ros.data.video import open_footage
     from samwise_ros.engine.tracker import MAX_LABEL, Tracker
+    from samwise_ros.errors import ConfigError
+    from samwise_ros.types import text_key
 
     footage = open_footage(args.input)
+    next(iter(footage))  # or it says why there is no frame
+    seen: set[str] = set()
+    for text in args.text:
+        if text_key(text) in seen:
+            raise ConfigError(f"--text '{text}' was given twice, expected a label for each: leave one out")
+        seen.add(text_key(text))
     tracker = Tracker(build_chosen(args), max_targets=min(MAX_LABEL, len(args.text)))
     for text in args.text:
         tracker.add(text)

@@ -11,7 +11,7 @@ import torch
 
 from samwise_ros.engine.memory import MemoryBank
 from samwise_ros.engine.postprocess import predictions_to_result
-from samwise_ros.engine.preprocess import padded_size, rgb_to_input
+from samwise_ros.engine.preprocess import fitted_size, padded_size, rgb_to_input
 from samwise_ros.errors import CommandError, ConfigError
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.model.stages import stage
@@ -78,9 +78,10 @@ class Tracker:
             targets = [target for target in self._targets if text_key(target.text) in wanted]
             new = wanted.keys() - {text_key(target.text) for target in targets}
             if len(targets) + len(new) > self._max_targets:
+                remedy = "" if self._max_targets == MAX_LABEL else " or raise `max_targets`"
                 raise CommandError(
                     f"{len(targets) + len(new)} targets would be followed, expected at most {self._max_targets}: "
-                    "remove some first or raise `max_targets`"
+                    f"remove some first{remedy}"
                 )
             for key, text in wanted.items():
                 if key in new:
@@ -170,10 +171,11 @@ class Tracker:
         with self._lock:
             targets, generation = self._targets, self._generation
         segmenter, bank, side_px = self._segmenter, self._bank, self._segmenter.image_side_px
-        # What is remembered of images of one size is of no use for those of another.
+        # What is remembered of images of one shape is of no use for those of another.
         height_px, width_px, _ = frames[0].rgb.shape
         size = padded_size(height_px, width_px, side_px, segmenter.image_step_px)
-        bank.select([(generation, size, target.id) for target in targets])
+        shape = fitted_size(height_px, width_px, side_px)
+        bank.select([(generation, shape, target.id) for target in targets])
         self._texts = {
             target.id: self._texts[target.id]
             if target.id in self._texts

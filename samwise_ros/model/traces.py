@@ -28,7 +28,11 @@ TRACED_AFTER = 4
 """A step is traced when its shapes have come so often, not for a short clip: tracing takes as long as ten frames."""
 
 KEPT_TRACES = 4
-"""So many traces are kept, the last used ones, each of some 20 MB: numbers of targets and cameras have their own."""
+"""So many traces are kept, each of some 20 MB: numbers of targets and cameras have their own. A new one replaces one
+that has not been used while its own step came TRACED_AFTER times, or steps that take turns would have none at all."""
+
+KEPT_STEPS = 16
+"""So many steps without a trace are counted, those that came last."""
 
 # That shapes become constants is what is wanted: each trace serves one set of them.
 warnings.filterwarnings("ignore", category=TracerWarning)
@@ -43,11 +47,15 @@ class Step:
     """A step of some shapes.
 
     Attributes:
-        seen: how often it came before it was traced.
+        seen: how often it came since `since`.
+        since: number of the step of any shapes from which on it is counted.
+        used: number of the step at which it came last.
         trace: takes the step's tensors; None where there is none yet.
     """
 
     seen: int = 0
+    since: int = 0
+    used: int = 0
     trace: Trace | None = None
 
 
@@ -62,6 +70,7 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         super().__init__(segmenter)
         self._lock = threading.Lock()
         self._steps: OrderedDict[tuple[torch.Size, ...], Step] = OrderedDict()
+        self._count = 0
         self._worker: threading.Thread | None = None
         self._can_trace = True
 
@@ -84,9 +93,8 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
         with self._lock:
             step = self._find(_shapes(arguments))
             if step.trace is None:
-                step.seen += 1
                 busy = self._worker is not None and self._worker.is_alive()
-                if self._can_trace and step.seen >= TRACED_AFTER and not busy:
+                if self._can_trace and not busy and self._make_room(step):
                     self._worker = threading.Thread(target=self._trace, args=(step, images, text, past), name="trace")
                     self._worker.start()
                 return None
@@ -100,11 +108,28 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
 
     def _find(self, shapes: tuple[torch.Size, ...]) -> Step:
         """The step of these shapes, which is the last used one from now on."""
-        step = self._steps.setdefault(shapes, Step())
+        self._count += 1
+        step = self._steps.setdefault(shapes, Step(since=self._count))
+        step.used = self._count
+        step.seen += 1
         self._steps.move_to_end(shapes)
-        if len(self._steps) > KEPT_TRACES:
-            self._steps.popitem(last=False)
+        untraced = [other for other, one in self._steps.items() if one.trace is None]
+        if len(untraced) > KEPT_STEPS:
+            del self._steps[untraced[0]]
         return step
+
+    def _make_room(self, step: Step) -> bool:
+        """Whether a step is to be traced now, since it comes often; the trace that it replaces is gone then."""
+        if step.seen < TRACED_AFTER:
+            return False
+        traced = [shapes for shapes, one in self._steps.items() if one.trace is not None]
+        if len(traced) < KEPT_TRACES:
+            return True
+        if self._steps[traced[0]].used < step.since:
+            del self._steps[traced[0]]
+            return True
+        step.seen, step.since = 0, self._count
+        return False
 
     def _trace(self, step: Step, images: Tensor, text: TextT, past: Past) -> None:
         words = text_tensors(text)

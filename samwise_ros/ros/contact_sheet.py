@@ -44,9 +44,13 @@ class ContactSheet:
         Args:
             path: the file.
             titles: one per row; characters outside ASCII show as "?".
+
+        Raises:
+            OSError: the file cannot be written.
         """
         if not any(self._rows):
             return
         columns = max(len(row) for row in self._rows)
         bands = [draw_row(row, title, columns) for row, title in zip(self._rows, titles, strict=True)]
-        cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(bands), cv2.COLOR_RGB2BGR))
+        _, png = cv2.imencode(".png", cv2.cvtColor(np.concatenate(bands), cv2.COLOR_RGB2BGR))
+        path.write_bytes(png.tobytes())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -15,6 +15,8 @@ from samwise_ros.types import Frame
 
 if TYPE_CHECKING:
     from samwise_ros.model.segmenter import Segmenter
+
+T = TypeVar("T")
 
 CAMERAS_PX = ((480, 640), (720, 1280))
 """Rows and columns of the pictures that a model is made ready for: of 4:3 and of 16:9."""
@@ -44,12 +46,31 @@ def open_model(model: str, weights: str, cache_dir: str, device: str, precision:
     with _lock:
         segmenter = _models.get(key)
         if segmenter is None:
-            # In a thread that ends: one that has computed keeps its OpenMP threads, and where there are more of these
-            # than cores they sleep between any two operations. `compact` took a quarter longer (docs/log.md).
-            with ThreadPoolExecutor(1) as loader:
-                segmenter = loader.submit(_load_warm, *key).result()
-            _models[key] = segmenter
+            segmenter = _models[key] = _in_a_thread_that_ends(lambda: _load_warm(*key))
         return segmenter
+
+
+def _in_a_thread_that_ends(work: Callable[[], T]) -> T:
+    """Do something in a thread of its own; a signal's exception leaves it behind.
+
+    A thread that has computed keeps its OpenMP threads, and where there are more of these than cores they sleep between
+    any two operations. `compact` took a quarter longer (docs/log.md).
+    """
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="samwise_loader", daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
 
 
 def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision: str) -> Segmenter[Any, Any, Any]:

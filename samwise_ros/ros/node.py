@@ -92,6 +92,7 @@ class SamwiseNode(LifecycleNode):
         self._worker: Worker[Arrival] | None = None
         self._left_behind: Worker[Arrival] | None = None
         self._recording = 0
+        self._dropped = 0
         self._last_id = 0
         self._refusal = ""
         self._statistics = Statistics()
@@ -222,7 +223,8 @@ class SamwiseNode(LifecycleNode):
             if not self._worker.stop(_JOIN_TIMEOUT_S):
                 self.get_logger().error(f"the model has not answered for {_JOIN_TIMEOUT_S:.0f} s: it is left behind")
                 self._left_behind = self._worker
-            counts = self._statistics.snapshot(self._worker.dropped)
+            self._dropped = self._worker.dropped
+            counts = self._statistics.snapshot(self._dropped)
             self._worker = None
             self.get_logger().info(
                 f"{counts.received} images in, {counts.answered} results, {counts.dropped} dropped for newer ones, "
@@ -258,7 +260,7 @@ class SamwiseNode(LifecycleNode):
             self._inputs.check_silence(self._params.no_image_timeout_s)
         if self._diagnostics.get_subscription_count():
             stamp = self.get_clock().now().to_msg()
-            dropped = 0 if self._worker is None else self._worker.dropped
+            dropped = self._dropped if self._worker is None else self._worker.dropped
             snapshot = self._statistics.snapshot(dropped)
             self._diagnostics.publish(to_diagnostics(snapshot, self._params, self._facts(), stamp))
 

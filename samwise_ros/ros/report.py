@@ -96,7 +96,7 @@ class Report:
             for name in FILES:
                 (folder / name).unlink(missing_ok=True)
         except OSError as error:
-            raise ConfigError(f"'{folder}' cannot take the results ({error.strerror}): name another folder") from error
+            raise _refused(folder, error) from error
         self._folder = folder
         self._parts = parts
         self._video = VideoWriter(folder / "overlay.mp4", rate_hz)
@@ -129,6 +129,9 @@ class Report:
 
         Returns:
             The numbers, which are in `summary.json` too.
+
+        Raises:
+            ConfigError: the files cannot be written.
         """
         results = len(self._latencies_s)
         p50, p99 = np.percentile(self._latencies_s, (50, 99)) * 1e3 if results else (None, None)
@@ -146,8 +149,11 @@ class Report:
             parts=parts,
         )
         self.close()
-        self._sheet.save(self._folder / "contact_sheet.png", [_title(part) for part in parts])
-        (self._folder / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+        try:
+            self._sheet.save(self._folder / "contact_sheet.png", [_title(part) for part in parts])
+            (self._folder / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise _refused(self._folder, error) from error
         return summary
 
     def close(self) -> None:
@@ -191,6 +197,10 @@ def verdict(summary: Summary, fault: str) -> str:
         if part.mean_j is not None and part.mean_j < MIN_MEAN_J:
             return f'mean J of "{part.text}" is {part.mean_j:.2f}, expected {MIN_MEAN_J} or more: see the contact sheet'
     return ""
+
+
+def _refused(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"'{folder}' cannot take the results ({error.strerror}): make room or name another folder")
 
 
 def _mean(values: list[float]) -> float | None:

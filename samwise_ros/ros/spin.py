@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 import rclpy
@@ -30,7 +32,8 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         arguments: the command line without the program's name; None for the process's own.
 
     Returns:
-        The exit code: 0, or 1 after a SamwiseError, which is logged as fatal.
+        The exit code: 0, or 1 after a SamwiseError, which is logged as fatal. Where a thread of ours is still at a
+        model, the process ends here: nothing can stop the thread, and it would abort with the interpreter.
     """
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
@@ -55,6 +58,10 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
+        if any(thread.daemon and thread.name.startswith("samwise_") for thread in threading.enumerate()):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
     return 0
 
 

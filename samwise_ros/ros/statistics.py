@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -25,7 +26,7 @@ _REASON_CHARS = 300
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Time until the answer, over the last LATENCIES answers.
+    """Time until the answer, over those of the last LATENCIES answers whose time is known.
 
     Attributes:
         p50_ms: median.
@@ -52,7 +53,7 @@ class Snapshot:
         silent_s: seconds since the last image, or since the counting began where there was none.
         waiting_s: seconds for which there has been a newer image than the last that was answered or failed; 0 where
             there is none.
-        from_stamp: latency from the images' stamps, by the node's clock; None where no stamp fits that clock.
+        from_stamp: latency from the images' stamps, by the node's clock; None where of late no stamp fits that clock.
         from_receipt: latency from the images' receipt; None before the first answer.
         last_failure: why an image failed last; empty where none has.
     """
@@ -113,8 +114,8 @@ class Statistics:
             now_s = self._done(self._answered, received_s)
             self._from_receipt_s.append(now_s - received_s)
             latency_s = (now_ns - stamp_ns) / 1e9
-            if stamp_ns and 0 <= latency_s <= MAX_LATENCY_S:
-                self._from_stamp_s.append(latency_s)
+            fits = stamp_ns and 0 <= latency_s <= MAX_LATENCY_S
+            self._from_stamp_s.append(latency_s if fits else float("nan"))
 
     def image_failed(self, received_s: float, reason: str) -> None:
         """Count an image that could not be used.
@@ -183,7 +184,8 @@ class _Events:
 
 
 def _latency(latencies_s: deque[float]) -> Latency | None:
-    if not latencies_s:
+    known_s = [latency_s for latency_s in latencies_s if not math.isnan(latency_s)]
+    if not known_s:
         return None
-    p50_ms, p99_ms = np.percentile(latencies_s, (50, 99)) * 1e3
+    p50_ms, p99_ms = np.percentile(known_s, (50, 99)) * 1e3
     return Latency(float(p50_ms), float(p99_ms))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from samwise_ros.cli import results
 from samwise_ros.cli.main import main
 from samwise_ros.data.video import VideoWriter, open_footage
 from samwise_ros.errors import CommandError, ImageError
@@ -212,6 +214,56 @@ def test_results_never_overwrite_their_input(tmp_path: Path, clip: Path, capsys:
         assert track(source, out) == 2
         assert "would overwrite the input" in capsys.readouterr().err
     assert len(labels_in(out)) == 5
+
+
+def test_results_never_replace_what_no_run_has_left(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = tmp_path / "set" / "labels" / "000000.png"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"somebody's")
+    assert track(clip, tmp_path / "set") == 2
+    assert f"would overwrite '{theirs}', which is not theirs: name another folder" in capsys.readouterr().err
+    assert theirs.read_bytes() == b"somebody's"
+
+
+def test_input_that_holds_no_frame_leaves_earlier_results_alone(tmp_path: Path, clip: Path) -> None:
+    assert track(clip, tmp_path / "out") == 0
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "0.png").write_bytes(b"no picture")
+    for source in (tmp_path / "broken", tmp_path / "broken" / "0.png"):
+        assert track(source, tmp_path / "out") == 2
+    assert len(labels_in(tmp_path / "out")) == len(lines_in(tmp_path / "out")) == 5
+
+
+def test_each_text_has_a_label_of_its_own(tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert track(clip, tmp_path / "out", "--text", "The red  square") == 2
+    assert "--text 'The red  square' was given twice, expected a label for each" in capsys.readouterr().err
+
+
+def test_an_interrupt_waits_for_the_frame_at_hand(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = results.draw_overlay
+
+    def interrupt(result: FrameResult) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return draw(result)
+
+    monkeypatch.setattr(results, "draw_overlay", interrupt)
+    assert track(clip, tmp_path / "out") == 130
+    assert len(labels_in(tmp_path / "out")) == len(lines_in(tmp_path / "out")) == 1
+    assert open_footage(tmp_path / "out" / "overlay.mp4").total_frames == 1
+
+
+def test_a_full_disk_is_a_sentence(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: Image.Image, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    assert track(clip, tmp_path / "out") == 2
+    out = tmp_path / "out"
+    assert f"results in '{out}' cannot be written (No space left on device): make room" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_keeps_what_it_had(

@@ -114,6 +114,12 @@ def test_too_many_targets(tracker: Tracker):
     assert tracker.add("b").id == 2
 
 
+def test_more_targets_than_there_can_be(segmenter: CountingSegmenter):
+    tracker = Tracker(segmenter, max_targets=MAX_LABEL)
+    with pytest.raises(CommandError, match="256 targets would be followed, expected at most 255: remove some first$"):
+        tracker.follow(str(number) for number in range(MAX_LABEL + 1))
+
+
 def test_unknown_target(tracker: Tracker):
     with pytest.raises(CommandError, match="no target 7, expected one of: none, nothing is being followed"):
         tracker.remove(7)
@@ -171,6 +177,15 @@ def test_reset_forgets_the_frames_and_keeps_the_targets(tracker: Tracker, segmen
     tracker.step(FRAME)
     assert segmenter.pasts[-1].ages == (0,)
     assert [target.id for target in tracker.targets] == [1]
+
+
+def test_another_shape_starts_without_memory_also_where_images_are_squares(
+    tracker: Tracker, segmenter: CountingSegmenter
+):
+    tracker.add("a")
+    for height_px, width_px in ((48, 64), (96, 128), (64, 48), (64, 48), (36, 64)):
+        tracker.step(Frame(np.zeros((height_px, width_px, 3), np.uint8)))
+    assert [past.ages for past in segmenter.pasts] == [(0,), (1,), (0,), (1,), (0,)]
 
 
 def test_removed_targets_leave_nothing_behind(tracker: Tracker):

@@ -17,7 +17,7 @@ from samwise_ros.model.captured import CAPTURED_TOKENS
 from samwise_ros.model.onednn import HAS_ONEDNN, use_onednn
 from samwise_ros.model.refsam_segmenter import RefSamSegmenter
 from samwise_ros.model.samwise_segmenter import SamwiseSegmenter
-from samwise_ros.model.traces import KEPT_TRACES, TRACED_AFTER, TracedSegmenter
+from samwise_ros.model.traces import KEPT_STEPS, KEPT_TRACES, TRACED_AFTER, TracedSegmenter
 from samwise_ros.types import Frame, FrameResult
 
 Plain: TypeAlias = SamwiseSegmenter | RefSamSegmenter
@@ -151,13 +151,27 @@ def test_short_clips_are_not_traced(plain: Plain, frames: list[Frame]):
 
 def test_few_traces_are_kept(plain: Plain):
     traced = TracedSegmenter(plain)
-    for rows in range(1, 3 * KEPT_TRACES):
-        traced._find((torch.Size((rows,)),))
-    assert len(traced._steps) == KEPT_TRACES
-    first = traced._find((torch.Size((2 * KEPT_TRACES,)),))
-    for rows in range(KEPT_TRACES - 1):
-        traced._find((torch.Size((100 + rows,)),))
-    assert traced._find((torch.Size((2 * KEPT_TRACES,)),)) is first
+
+    def come(*rows: int) -> None:
+        for row in rows:
+            step = traced._find((torch.Size((row,)),))
+            if step.trace is None and traced._make_room(step):
+                step.trace = lambda *_: ()
+
+    def have() -> set[int]:
+        return {shapes[0][0] for shapes, step in traced._steps.items() if step.trace is not None}
+
+    come(*range(KEPT_TRACES), *range(100, 200))
+    assert not have(), "none has come often"
+    assert len(traced._steps) == KEPT_STEPS
+    usual = set(range(KEPT_TRACES))
+    come(*(TRACED_AFTER * [*usual]))
+    assert have() == usual
+    come(*(10 * TRACED_AFTER * [*usual, 50]))
+    assert have() == usual, "they take turns with one more than there is room for"
+    come(*(3 * TRACED_AFTER * [50, *(usual - {0})]))
+    assert have() == {50} | usual - {0}, "that one is not used any more"
+    assert len(traced._steps) <= KEPT_TRACES + KEPT_STEPS
 
 
 def test_nothing_is_left_of_a_model_that_is_gone(plain: Plain, frames: list[Frame]):

@@ -80,7 +80,9 @@ def test_deactivate_ends_the_images_and_activate_starts_with_an_empty_memory(gra
     rig.show()
     graph.wait_for(lambda: rig.masks)
     resets = rig.tracker.resets
+    rig.node._worker._mailbox._dropped = 3
     assert rig.go(Transition.TRANSITION_DEACTIVATE)
+    assert rig.node._dropped == 3, "diagnostics go on telling of it"
     graph.wait_for(lambda: rig.image.get_subscription_count() == 0)
     assert rig.go(Transition.TRANSITION_ACTIVATE)
     assert rig.tracker.resets == resets + 1

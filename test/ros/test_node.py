@@ -539,6 +539,23 @@ def test_a_signal_while_the_model_loads_ends_the_node_cleanly(start, number):
     assert time.monotonic() - sent_s < 5
 
 
+def test_a_signal_does_not_wait_for_a_model_that_is_being_warmed(start):
+    slow = (
+        "import torch, samwise_ros.ros.models as m, samwise_ros.ros.node as n\n"
+        "def load(*_):\n"
+        "    print('loading', flush=True); a = torch.ones(300, 300)\n"
+        "    while True: a = torch.tanh(a @ a)\n"
+        "m._load_warm = load; n.main()"
+    )
+    process = start("-c", slow)
+    wait_for_line(process, "loading")
+    sent_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "")
+    assert time.monotonic() - sent_s < 30
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -81,8 +81,17 @@ def test_files_of_an_earlier_demo_go(tmp_path):
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"cannot take the results .*: name another folder"):
+    with pytest.raises(ConfigError, match=r"cannot take the results .*: make room or name another folder"):
         Report(tmp_path / "file", PARTS, 10.0)
+
+
+@pytest.mark.parametrize("name", ["contact_sheet.png", "summary.json"])
+def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path, name):
+    report = Report(tmp_path, PARTS, 10.0)
+    report.add(record(0, PARTS[0].text, square(slice(0, 40), 1)))
+    (tmp_path / name).mkdir()
+    with pytest.raises(ConfigError, match=r"cannot take the results \(.*\): make room or name another folder"):
+        report.finish("compact", "cpu", 1)
 
 
 def test_a_report_of_nothing_says_so(tmp_path):

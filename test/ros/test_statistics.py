@@ -119,6 +119,24 @@ def test_a_stamp_that_the_nodes_clock_has_not_made_is_no_latency(statistics, clo
     assert taken.from_receipt == Latency(250.0, 250.0)
 
 
+def test_latencies_from_stamps_of_before_do_not_stay(statistics, clock):
+    def answer(count, latency_s, stamp_ahead_s):
+        for _ in range(count):
+            statistics.image_received(clock.now_s)
+            clock.now_s += latency_s
+            now_ns = round(clock.now_s * SECOND_NS)
+            stamp_ns = round((clock.now_s - latency_s + stamp_ahead_s) * SECOND_NS)
+            statistics.image_answered(clock.now_s - latency_s, stamp_ns, now_ns)
+
+    answer(LATENCIES, 3.0, 0.0)
+    assert statistics.snapshot(0).from_stamp.p99_ms == pytest.approx(3000.0)
+    answer(LATENCIES - 1, 0.05, 1000.0)
+    assert statistics.snapshot(0).from_stamp.p99_ms == pytest.approx(3000.0), "the last that is known"
+    answer(1, 0.05, 1000.0)
+    assert statistics.snapshot(0).from_stamp is None
+    assert statistics.snapshot(0).from_receipt.p99_ms == pytest.approx(50.0)
+
+
 def test_latencies_are_those_of_the_last_answers(statistics, clock):
     serve(statistics, clock, seconds=10.0, period_s=1.0, latency_s=0.9)
     assert statistics.snapshot(0).from_receipt.p99_ms == pytest.approx(900.0)
