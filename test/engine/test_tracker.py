@@ -116,7 +116,7 @@ def test_too_many_targets(tracker: Tracker):
 
 def test_more_targets_than_there_can_be(segmenter: CountingSegmenter):
     tracker = Tracker(segmenter, max_targets=MAX_LABEL)
-    with pytest.raises(CommandError, match="256 targets would be followed, expected at most 255: remove some first$"):
+    with pytest.raises(CommandError, match=r"256 targets would be followed, expected at most 255: remove some first$"):
         tracker.follow(str(number) for number in range(MAX_LABEL + 1))
 
 
