@@ -66,14 +66,21 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def read_list(name: str, text: str) -> list[str]:
-    """Read an argument that is a list; an item stays a text, also where it looks like a number."""
+    """Read an argument that is a list; an item stays a text, also where it looks like a number or a truth value."""
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError:
         value = None
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"launch argument {name} is '{text}', expected a list in brackets, [one, another]: correct it")
-    return [str(item) for item in value]
+    return value
+
+
+def camera_namespaces(given: dict[str, str]) -> list[str]:
+    """Namespaces of the cameras, below that of the launch file that includes this one unless ours is absolute."""
+    outer = "" if given["namespace"].startswith("/") else given.get("ros_namespace", "")
+    parts = [part.strip("/") for part in (outer, given["namespace"])]
+    return ["/".join(filter(None, [*parts, camera.strip("/")])) for camera in read_list("cameras", given["cameras"])]
 
 
 def read_value(name: str, text: str) -> bool | list[str] | ParameterValue:
@@ -92,16 +99,16 @@ def read_value(name: str, text: str) -> bool | list[str] | ParameterValue:
 
 
 def start_node(context: LaunchContext) -> list[Node]:
-    """Start the node; an argument that was given wins over the parameter file."""
+    """Start the node; an argument that was given wins over the parameter file, but for what it says of one camera."""
     given = context.launch_configurations
     overrides = {name: read_value(name, given[name]) for name in PARAMETERS if given[name]}
     params_file = Path(given["params_file"]).expanduser()
     if not params_file.is_file():
         raise ValueError(f"launch argument params_file is '{params_file}', expected a YAML file: correct the path")
     ros_arguments = ["--log-level", given["log_level"]]
-    if cameras := read_list("cameras", given["cameras"]):
+    if cameras := camera_namespaces(given):
         # The process gives its nodes their namespaces; launch would put all of them into one.
-        named = {"arguments": ["--cameras", *(f"{given['namespace']}/{camera}".lstrip("/") for camera in cameras)]}
+        named = {"arguments": ["--cameras", *cameras]}
         ros_arguments += ["--remap", f"__node:={given['name']}"]
     else:
         named = {"name": given["name"], "namespace": given["namespace"]}
@@ -121,13 +128,13 @@ def start_node(context: LaunchContext) -> list[Node]:
 def start_rviz(context: LaunchContext) -> list[Node]:
     """Start RViz on the node's topics, the first one's of several; its file has them under the default names."""
     given = context.launch_configurations
-    camera = read_list("cameras", given["cameras"])[:1]
+    cameras = camera_namespaces(given)
     shown = [(f"/samwise/{topic}", f"{given['name']}/{topic}") for topic in ("overlay", "mask", "objects_3d")]
     return [
         Node(
             package="rviz2",
             executable="rviz2",
-            namespace="/".join([given["namespace"], *camera]),
+            namespace=f"/{cameras[0]}" if cameras else given["namespace"],
             arguments=[
                 "--display-config",
                 PathJoinSubstitution([FindPackageShare("samwise_ros"), "config", "samwise.rviz"]),

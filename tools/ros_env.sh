@@ -3,8 +3,17 @@
 # Python is .venv's. ROS 2 is the sourced distribution (ROS_DISTRO is set), or where there is none the wheels in .venv.
 # Values that are already set for discovery and Fast DDS are kept.
 
+if [ -z "${BASH_VERSION:-}" ]; then
+    echo "tools/ros_env.sh: this is no bash, which it needs: say bash first" >&2
+    return 1
+fi
 _samwise_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 _samwise_venv="$_samwise_root/.venv"
+if [ ! -e "$_samwise_venv/.made-for-${ROS_DISTRO:-wheels}" ]; then
+    echo "tools/ros_env.sh: $_samwise_venv is not made for ${ROS_DISTRO:-ROS from wheels}: source the ROS 2 that is meant, and say make setup" >&2
+    unset _samwise_root _samwise_venv
+    return 1
+fi
 export PATH="$_samwise_venv/bin:$PATH"
 
 if [ -z "${ROS_DISTRO:-}" ]; then
@@ -18,9 +27,16 @@ if [ -z "${ROS_DISTRO:-}" ]; then
 fi
 
 unset PYTHONDONTWRITEBYTECODE # nodes start four times slower without cached bytecode
-export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_samwise_root/config/fastdds.xml}"
+# On Humble the profile's network would be there beside the loopback that this variable asks for.
+if [ "${ROS_DISTRO:-}" != humble ] || [ "${ROS_LOCALHOST_ONLY:-0}" != 1 ]; then
+    export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_samwise_root/config/fastdds.xml}"
+    export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$FASTRTPS_DEFAULT_PROFILES_FILE}" # its name since Kilted
+fi
 
 if [ -f "$_samwise_root/install/local_setup.bash" ]; then
+    _samwise_options="$-"
+    set +u # colcon's script reads what may not be set
     . "$_samwise_root/install/local_setup.bash"
+    case "$_samwise_options" in *u*) set -u ;; esac
 fi
-unset _samwise_root _samwise_venv
+unset _samwise_root _samwise_venv _samwise_options

@@ -25,7 +25,7 @@ def child_node(module: str, params: Mapping[str, object]) -> Iterator[subprocess
     """
     command = [sys.executable, "-m", module, "--ros-args"]
     for name, value in params.items():
-        command += ["-p", f"{name}:={json.dumps(value)}"]
+        command += ["-p", f"{name}:={json.dumps(value, ensure_ascii=False)}"]
     process = subprocess.Popen(command)
     try:
         yield process

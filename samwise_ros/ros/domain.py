@@ -14,11 +14,12 @@ _PORT = 32768
 """ROS's own test tools reserve domain N by holding TCP port 32768 + N; so does this."""
 
 LOOPBACK = (
-    {"ROS_LOCALHOST_ONLY": "1"}
+    {"ROS_LOCALHOST_ONLY": "1", "FASTRTPS_DEFAULT_PROFILES_FILE": ""}
     if os.environ.get("ROS_DISTRO") == "humble"
     else {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 )
-"""Environment that keeps ROS's traffic on this machine; Humble knows the older name alone."""
+"""Environment that keeps ROS's traffic on this machine; Humble knows an older name alone, beside which a
+profile of Fast DDS would have its own network."""
 
 
 @contextlib.contextmanager

@@ -367,7 +367,11 @@ def _make_nodes(cameras: Sequence[str]) -> list[Node]:
             raise ConfigError(
                 f"camera '{camera}' is no namespace, expected letters, digits, _ and / as in robot1/front: rename it"
             )
-    return [SamwiseNode(namespace=camera) for camera in cameras] if cameras else [SamwiseNode()]
+    namespaces = ["/" + camera.lstrip("/") for camera in cameras]
+    if len(set(namespaces)) < len(namespaces):
+        raise ConfigError(f"cameras are {' '.join(cameras)}, expected different ones: rename them")
+    # As a rule of the node's own, since a namespace of the whole process would win over one that is only given.
+    return [SamwiseNode(cli_args=["--ros-args", "-r", f"__ns:={name}"]) for name in namespaces] or [SamwiseNode()]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import cv2
 import pytest
@@ -101,6 +102,26 @@ def test_several_cameras_in_one_process(graph, start):
     assert end(process).count("process started") == 1
 
 
+def test_cameras_below_the_namespace_of_an_outer_launch_file(graph, start, tmp_path):
+    outer = tmp_path / "robot.launch.py"
+    outer.write_text(
+        "from launch import LaunchDescription\n"
+        "from launch.actions import GroupAction, IncludeLaunchDescription\n"
+        "from launch_ros.actions import PushRosNamespace\n"
+        "def generate_launch_description():\n"
+        "    given = {'cameras': '[on, rear]', 'image': 'image_raw', 'name': 'eyes', 'targets': '[007]'}\n"
+        f"    ours = IncludeLaunchDescription({str(Path(SAMWISE).resolve())!r}, launch_arguments=given.items())\n"
+        "    return LaunchDescription([GroupAction([PushRosNamespace('robot'), ours])])\n",
+        encoding="utf-8",
+    )
+    process = start(RUN, outer)
+    robot = Robot(graph)
+    for camera in ("on", "rear"):
+        found = robot.answers(f"/robot/{camera}/image_raw", f"/robot/{camera}/eyes")
+        assert [one.text for one in found.objects] == ["007"]
+    end(process)
+
+
 def test_without_autostart_the_node_waits(graph, start):
     process = start(RUN, SAMWISE, "autostart:=false")
     Robot(graph).wait_for_state("/samwise", State.PRIMARY_STATE_UNCONFIGURED)
@@ -115,6 +136,7 @@ def test_without_autostart_the_node_waits(graph, start):
             "targets:=[]",
             "launch argument targets is '[]', expected one or more: leave it out for what params_file says",
         ),
+        ("targets:=[mug: red]", "launch argument targets is '[mug: red]', expected a list in brackets"),
         ("targets:=[red", "launch argument targets is '[red', expected a list in brackets"),
         ("autostart:=maybe", "launch argument autostart is 'maybe', expected true or false"),
         ("params_file:=/nowhere.yaml", "launch argument params_file is '/nowhere.yaml', expected a YAML file"),
@@ -140,6 +162,10 @@ def test_a_wrong_argument_starts_nothing_and_gets_one_sentence(start, argument, 
             ("cameras:=[front, rear]", "image:=/shared"),
             ["/shared", "/front/samwise/overlay", "/front/samwise/mask", "/front/samwise/objects_3d"],
         ),
+        (
+            ("cameras:=[/front/]", "namespace:=robot/", "image:=raw"),
+            [f"/robot/front/{topic}" for topic in ("raw", "samwise/overlay", "samwise/mask", "samwise/objects_3d")],
+        ),
     ],
 )
 def test_rviz_shows_the_topics_of_the_node(graph, start, tmp_path, monkeypatch, arguments, shown):
@@ -161,7 +187,7 @@ def test_rviz_shows_the_topics_of_the_node(graph, start, tmp_path, monkeypatch, 
 def test_the_demo_shows_a_film_to_the_node(graph, start, tmp_path, namespace):
     for number in range(40):
         cv2.imwrite(str(tmp_path / f"{number:03d}.png"), red_square())
-    process = start(RUN, DEMO, f"video:={tmp_path}", "rate_hz:=5.0", f"namespace:={namespace}", "image:=film")
+    process = start(RUN, DEMO, f"video:={tmp_path}", "rate_hz:=1.0", f"namespace:={namespace}", "image:=film")
     heard = []
     robot = Robot(graph)
     robot.node.create_subscription(TrackedObjectArray, f"{namespace}/samwise/objects", heard.append, 10)

@@ -562,6 +562,7 @@ def test_a_signal_does_not_wait_for_a_model_that_is_being_warmed(start):
         (["--ros-args", "-p", "model:=nope"], "parameter 'model' is 'nope', expected compact, tiny"),
         (["--ros-args", "-p", "max_targets:=300"], "parameter 'max_targets' is refused"),
         (["--ros-args", "--params-file", "/nowhere.yaml"], "ROS refuses the command line .*nowhere.yaml"),
+        (["--cameras", "front", "/front"], "cameras are front /front, expected different ones: rename them"),
         (["--cameras", "front", "rear cam"], "camera 'rear cam' is no namespace, expected letters, digits, _ and /"),
     ],
 )
