@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError(
                 f"split is '{args.split}', expected {', '.join(SPLITS)}: the synthetic world has no other"
             )
-        print(_evaluate_synthetic(args))
+        if args.pictures is not None and args.pictures.suffix.lower() != ".png":
+            raise ConfigError(f"--pictures is '{args.pictures}', expected a name that ends in .png: name it so")
+        _evaluate_synthetic(args)
         return
     idle = {"--json": args.json, "--pictures": args.pictures is not None, "--all": args.all}
     idle |= {"--clips": args.clips is not None, "--frames": args.frames is not None}
@@ -89,13 +91,15 @@ def run(args: argparse.Namespace) -> None:
             "a zip to write, since its truth is kept: add" if kept else "no zip, since its truth is here: leave out"
         )
         raise ConfigError(f"{args.dataset} {args.split} was chosen, expected {wanted} --out FILE.zip")
+    if kept and args.out.is_dir():
+        raise ConfigError(f"--out is '{args.out}', a folder, expected a zip to write: add a name that ends in .zip")
     if kept:
         _write_zip(args)
     else:
         print(_evaluate_dataset(args))
 
 
-def _evaluate_synthetic(args: argparse.Namespace) -> str:
+def _evaluate_synthetic(args: argparse.Namespace) -> None:
     from PIL import Image
     from tqdm import tqdm
 
@@ -107,11 +111,11 @@ def _evaluate_synthetic(args: argparse.Namespace) -> str:
     options = {"frames": args.frames or FRAMES, "height_px": 480, "width_px": 640, "split": args.split}
     scores = evaluate_clips(segmenter, range(count), **options)
     clips = list(tqdm(scores, total=count, unit="clip", disable=None))
+    summary = summarise(clips)
+    print(json.dumps(summary, indent=2) if args.json else format_table(summary))
     if args.pictures:
         args.pictures.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draw_extremes(segmenter, clips, **options)).save(args.pictures)
-    summary = summarise(clips)
-    return json.dumps(summary, indent=2) if args.json else format_table(summary)
 
 
 def _write_zip(args: argparse.Namespace) -> None:

@@ -108,7 +108,8 @@ def write_submission(
             is VIDEO/EXPRESSION/FRAME.png, grey, 255 where the described thing is.
 
     Raises:
-        DatasetError: a frame cannot be read, or the zip cannot be written.
+        DatasetError: a frame cannot be read, or the zip cannot be written. Where it is whole but cannot be put at
+            `path`, it stays beside it.
 
     Source: inference_ytvos.py, inference_mevis.py and docs/training-and-inference.md of the reference implementation.
     """
@@ -119,13 +120,17 @@ def write_submission(
             for clip, index, mask in track_clips(segmenter, clips):
                 name = f"{prefix}{clip.video}/{clip.expression_id}/{clip.frame_paths[index].stem}.png"
                 archive.writestr(name, cv2.imencode(".png", mask.astype(np.uint8) * np.uint8(255))[1].tobytes())
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise DatasetError(
+                f"'{path}' cannot be written ({error.strerror}): choose a folder that exists and has free space"
+            ) from error
+        raise
+    try:
         partial.replace(path)
     except OSError as error:
-        raise DatasetError(
-            f"'{path}' cannot be written ({error.strerror}): choose a folder that exists and has free space"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise DatasetError(f"'{path}' cannot be replaced ({error.strerror}): the zip is '{partial}'") from error
 
 
 def format_jf(rows: Iterable[tuple[str, JF]], unit: str) -> str:

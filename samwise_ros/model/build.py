@@ -116,6 +116,10 @@ def start_network(sam: Path, text_encoder: Path) -> Network:
     text = read_text_encoder(text_encoder, found.config.text)
     if isinstance(found.config, RefSamConfig):
         network: Network = RefSam(replace(found.config, text=text.config))
+    elif text.config != found.config.text:
+        raise CheckpointError(
+            f"text encoder {text_encoder} is another than {found.config.name!r} has, expected RoBERTa-base: choose it"
+        )
     else:
         network = Samwise(found.config)
     checkpoint.load_state(network.sam, found.state, sam)

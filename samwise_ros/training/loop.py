@@ -6,13 +6,14 @@ import math
 import os
 import time
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import gather_object
+from accelerate.utils import InitProcessGroupKwargs, gather_object
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,6 +36,9 @@ from samwise_ros.training.start import find_start_tokenizer, start_network
 
 STATE = "state.pt"
 """File in the run's folder from which it can be resumed."""
+
+VALIDATION_H = 6
+"""A validation may take so many hours."""
 
 TOKEN_STEP = 8
 """On a GPU a batch's texts are padded to a multiple of so many tokens, so that most batches have one shape."""
@@ -61,7 +65,12 @@ class Trainer:
             cpu=cpu,
             mixed_precision="no" if cpu and not recipe.bf16_on_cpu else "bf16",
             # A stage of single frames leaves out the memory; batch statistics are equal in all processes anyway.
-            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)],
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False),
+                InitProcessGroupKwargs(
+                    timeout=timedelta(hours=VALIDATION_H)
+                ),  # the others wait for the one that judges
+            ],
         )
         self.device: torch.device = self.accelerator.device
         self.step = 0

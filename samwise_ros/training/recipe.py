@@ -349,6 +349,11 @@ def _check_numbers(recipe: Recipe, path: Path) -> None:
     }
     for name, smallest in least.items():
         _check_least(name, getattr(recipe, name), smallest, path)
+    if recipe.max_gradient == 0:
+        raise ConfigError(
+            f"recipe {path} has max_gradient 0, of which nothing is learnt, expected more: take a large number for "
+            "gradients that are not shortened"
+        )
     if recipe.muon_learning_rate is not None:
         _check_least("muon_learning_rate", recipe.muon_learning_rate, 0, path)
     factors: Any = recipe.learning_rate_factors

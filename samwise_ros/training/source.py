@@ -153,6 +153,10 @@ class SyntheticSource:
         return {kind: means["j"] for kind, means in summary["by_kind"].items()} | {"all": summary["j"]}
 
 
+READERS = 8
+"""At most so many processes read real data: each holds all expressions, and two batches, of 134 MB at 1024 px."""
+
+
 class DescribedSource:
     """Real data sets.
 
@@ -174,7 +178,7 @@ class DescribedSource:
         judged = last_videos(judged, count) if splits.validate in splits.train else judged
         self._judged = judged[:count]
         # RefCOCO, RefCOCO+ and RefCOCOg have photographs in common, which another one's training part may hold.
-        held_out = {clip.frame_paths[0] for clip in self._judged}
+        held_out = {clip.frame_paths[0] for clip in judged}
         self._clips = [
             (clip, split.dataset in WHOLE_VIDEO)
             for split in splits.train
@@ -196,6 +200,7 @@ class DescribedSource:
         group, done = self._recipe.group_at(step)
         order = take_turns(group)
         loaders = []
+        workers = min(workers, READERS)
         for index, stage in enumerate(group):
             samples = DescribedSamples(
                 self._clips,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import logging
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from samwise_ros.config import preset
+from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig, preset
 from samwise_ros.model.build import Network, find_tokenizer, load_network, new_network
 from samwise_ros.model.checkpoint import tokenizer_path
 from samwise_ros.model.published import cache_dir
@@ -20,6 +21,8 @@ from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.text import load_tokenizer
 from samwise_ros.training.recipe import Recipe
 from samwise_ros.training.tokens import train_tokenizer
+
+_LOG = logging.getLogger(__name__)
 
 
 def start_network(recipe: Recipe) -> Network:
@@ -36,7 +39,18 @@ def start_network(recipe: Recipe) -> Network:
     """
     torch.manual_seed(recipe.seed)  # the same fresh weights in every process, those of the auxiliary heads included
     if recipe.start_from is not None:
-        return load_network(Path(recipe.start_from), recipe.model)
+        network = load_network(Path(recipe.start_from), recipe.model)
+        whole = preset(recipe.model)
+        parts = REFSAM_PARTS if isinstance(whole, RefSamConfig) else OPTIONAL_PARTS
+        lacks = [part for part in parts if getattr(whole, part) and not getattr(network.config, part)]
+        if lacks:
+            _LOG.warning(
+                "weights file %s is without %s of %s: what is trained is so, too, whatever the weights of their losses",
+                recipe.start_from,
+                ", ".join(lacks),
+                recipe.model,
+            )
+        return network
     left_out: dict[str, Any] = dict.fromkeys(recipe.leave_out, False)
     network = new_network(replace(preset(recipe.model), **left_out))
     spread_positions(network)

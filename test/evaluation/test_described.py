@@ -111,6 +111,14 @@ def test_a_submission_that_fails_leaves_no_file(tmp_path):
         write_submission(KnowingSegmenter({}), clips, tmp_path / "none" / "out.zip")
 
 
+def test_a_whole_submission_is_not_lost(tmp_path):
+    write_ref_ytvos(tmp_path)
+    (tmp_path / "out.zip").mkdir()
+    with pytest.raises(DatasetError, match=r"out\.zip' cannot be replaced \(.*\): the zip is '.*out\.zip\.partial'"):
+        write_submission(KnowingSegmenter({}), RefYoutubeVos(tmp_path, "valid"), tmp_path / "out.zip")
+    assert zipfile.ZipFile(tmp_path / "out.zip.partial").testzip() is None
+
+
 def test_truth_of_another_size_is_refused(tmp_path):
     write_ref_ytvos(tmp_path)
     clip = next(iter(RefYoutubeVos(tmp_path, "train")))

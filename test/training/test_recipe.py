@@ -130,6 +130,7 @@ def test_stages_that_take_turns(tmp_path):
             "has a learning rate factor of sam '0,1', expected a number of at least 0",
         ),
         ({"max_gradient": -1}, "has max_gradient -1, expected a number of at least 0"),
+        ({"max_gradient": 0}, "has max_gradient 0, of which nothing is learnt, expected more"),
         (
             {"model": "base_plus"},
             "base_plus from nothing, whose text_encoder and sam stay .* `samwise convert --text-encoder`",

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from samwise_ros.model.build import find_weights
-from samwise_ros.model.checkpoint import tokenizer_path
+from samwise_ros.model.checkpoint import save_weights, tokenizer_path
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.training.recipe import read_recipe
 from samwise_ros.training.start import find_start_tokenizer, start_network
@@ -44,6 +44,18 @@ def test_the_tokenizer_is_that_of_the_weights_whatever_lies_there(tmp_path: Path
     shipped = tokenizer_path(Path(recipe.start_from))
     assert tokenizer_path(weights).read_bytes() == shipped.read_bytes()
     assert tokenizer.get_vocab() == Tokenizer.from_file(str(shipped)).get_vocab()
+
+
+def test_weights_that_lack_a_part_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recipe = read_recipe(CONFIG / "train_compact.yaml")
+    path = tmp_path / "compact.safetensors"
+    save_weights(start_network(replace(recipe, leave_out=("memory_check", "object_score"))), "compact", path)
+    network = start_network(replace(recipe, start_from=str(path)))
+    assert not network.config.memory_check
+    assert "is without object_score, memory_check of compact: what is trained is so, too" in caplog.text
+    caplog.clear()
+    start_network(replace(recipe, start_from=str(find_weights("compact", tmp_path))))
+    assert not caplog.text
 
 
 def test_a_training_that_goes_on_keeps_its_tokenizer(tmp_path: Path) -> None:
