@@ -38,11 +38,6 @@ def test_sam2_and_roberta_make_a_samwise(network: Samwise, tmp_path: Path):
     assert not any(value.is_meta for value in start.state_dict().values())
 
 
-def test_sam2_has_one_text_encoder(network: Samwise, tmp_path: Path):
-    with pytest.raises(CheckpointError, match="t5 is another than 'compact' has, expected RoBERTa-base: choose it"):
-        start_network(write_sam2(tmp_path / "sam2.pt", network), write_t5(tmp_path / "t5"))
-
-
 @pytest.mark.parametrize("gated", [False, True])
 def test_sam1_and_t5_make_a_refsam(refsam: RefSam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gated: bool):
     published = replace(refsam.config, text=config.T5Config(), frozen=preset("refsam_b").frozen)
@@ -121,5 +116,5 @@ def test_text_encoder_that_computes_something_else(network: Samwise, tmp_path: P
 
 def test_text_encoder_that_does_not_fit_samwise(network: Samwise, tmp_path: Path):
     sam2 = write_sam2(tmp_path / "sam2.pt", network)
-    with pytest.raises(CheckpointError, match=r"t5 does not fit the network: keys \d+ missing \(roberta"):
+    with pytest.raises(CheckpointError, match="t5 is another than 'compact' has, expected RoBERTa-base: choose it"):
         start_network(sam2, write_t5(tmp_path / "t5"))
