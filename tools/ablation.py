@@ -1,7 +1,7 @@
 """What each part that the papers add is worth, at the size of `compact` or `refsam_compact`; into docs/results.md.
 
     python tools/ablation.py compact     # the shipped weights with parts taken out, as they are: minutes on a CPU
-    python tools/ablation.py compact --refit config/ablation_compact.yaml   # then trained on: half an hour of a core
+    python tools/ablation.py compact --refit config/ablation_compact.yaml   # each trained on: half an hour of a core
     python tools/ablation.py refsam_compact --train config/ablation_refsam_compact.yaml     # learnt without them
 
 A part taken out of a trained network leaves a gap that nothing was trained to fill, so the first table says what the

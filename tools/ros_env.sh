@@ -4,14 +4,20 @@
 # Values that are already set for discovery and Fast DDS are kept.
 
 if [ -z "${BASH_VERSION:-}" ]; then
-    echo "tools/ros_env.sh: this is no bash, which it needs: say bash first" >&2
+    echo "tools/ros_env.sh: this shell is not bash: start bash first" >&2
     return 1
 fi
 _samwise_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 _samwise_venv="$_samwise_root/.venv"
 if [ ! -e "$_samwise_venv/.made-for-${ROS_DISTRO:-wheels}" ]; then
-    echo "tools/ros_env.sh: $_samwise_venv is not made for ${ROS_DISTRO:-ROS from wheels}: source the ROS 2 that is meant, and say make setup" >&2
-    unset _samwise_root _samwise_venv
+    _samwise_made="$(ls -a "$_samwise_venv" 2>/dev/null | sed -n 's/^\.made-for-//p')"
+    if [ -z "$_samwise_made" ]; then
+        echo "tools/ros_env.sh: there is no finished .venv: run make setup" >&2
+    else
+        echo "tools/ros_env.sh: .venv was made for $_samwise_made, this terminal has ${ROS_DISTRO:-no ROS sourced}: source that" \
+            "ROS first, or run make setup to replace .venv" >&2
+    fi
+    unset _samwise_root _samwise_venv _samwise_made
     return 1
 fi
 export PATH="$_samwise_venv/bin:$PATH"

@@ -47,23 +47,30 @@ class ResultFolder:
             raise ConfigError(f"results in '{path}' would overwrite the input '{footage.path}': name another folder")
         if not (path / "objects.jsonl").is_file() and (others := self._earlier_files()):
             raise ConfigError(
-                f"results in '{path}' would overwrite '{others[0]}', which is not theirs: name another folder"
+                f"results in '{path}' would overwrite '{others[0]}', and no objects.jsonl shows that an earlier run "
+                "left it: remove it, or name another folder"
             )
         self._open_files = ExitStack()
 
     def __enter__(self) -> ResultFolder:
         self._labels.mkdir(parents=True, exist_ok=True)
-        for file in self._earlier_files():
-            file.unlink()
+        # First, since by it the others are known to be of an earlier run.
         objects = (self._path / "objects.jsonl").open("w", encoding="utf-8", buffering=1)
         self._objects = self._open_files.enter_context(objects)
+        for file in self._earlier_files():
+            if file.name != "objects.jsonl":
+                file.unlink()
         self._video = self._open_files.enter_context(VideoWriter(self._path / "overlay.mp4", self._footage.rate_hz))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open_files.__exit__(kind, error, trace)
+        try:
+            self._open_files.__exit__(kind, error, trace)
+        except OSError:
+            if error is None:
+                raise
 
     def add(self, index: int, result: FrameResult) -> None:
         """Write one frame's result.
@@ -110,8 +117,12 @@ class ResultFolder:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Put Ctrl-C off until what is inside is done."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # nobody is to hear of it, or not so
+        yield
+        return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
         yield
     finally:

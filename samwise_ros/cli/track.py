@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from itertools import islice, tee
+from collections.abc import Iterator
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,8 @@ from samwise_ros.cli.arguments import add_model_arguments, build_chosen, positiv
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
     from samwise_ros.cli.results import ResultFolder
-    from samwise_ros.data.video import ImageFiles, VideoFile
     from samwise_ros.engine.tracker import Tracker
-    from samwise_ros.types import FrameResult, Target
+    from samwise_ros.types import Frame, FrameResult, Target
 
 
 def add_parser(commands: Commands) -> None:
@@ -43,18 +43,21 @@ def run(args: argparse.Namespace) -> None:
     from samwise_ros.types import text_key
 
     footage = open_footage(args.input)
-    next(iter(footage))  # or it says why there is no frame
+    frames = iter(footage)
+    first = next(frames)  # or it says why there is none
     seen: set[str] = set()
     for text in args.text:
         if text_key(text) in seen:
-            raise ConfigError(f"--text '{text}' was given twice, expected a label for each: leave one out")
+            raise ConfigError(
+                f"--text '{text}' was given twice, expected different ones, since each has a label: leave one out"
+            )
         seen.add(text_key(text))
     tracker = Tracker(build_chosen(args), max_targets=min(MAX_LABEL, len(args.text)))
     for text in args.text:
         tracker.add(text)
     tally = _Tally()
     with ResultFolder(args.out, footage) as results:
-        _track(footage, tracker, results, tally, args.max_frames)
+        _track(chain([first], frames), footage.total_frames, tracker, results, tally, args.max_frames)
     print(tally.summary())
     overlay = "overlay.png" if footage.is_still else "overlay.mp4"
     print(f"results in {args.out}: {overlay}, labels/, objects.jsonl")
@@ -84,12 +87,17 @@ class _Tally:
 
 
 def _track(
-    footage: VideoFile | ImageFiles, tracker: Tracker, results: ResultFolder, tally: _Tally, max_frames: int | None
+    footage: Iterator[tuple[int, Frame]],
+    count: int | None,
+    tracker: Tracker,
+    results: ResultFolder,
+    tally: _Tally,
+    max_frames: int | None,
 ) -> None:
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    total = min((count for count in (footage.total_frames, max_frames) if count is not None), default=None)
+    total = min((number for number in (count, max_frames) if number is not None), default=None)
     indices, frames = tee(islice(footage, max_frames))
     found = zip((index for index, _ in indices), tracker.run(frame for _, frame in frames), strict=True)
     with logging_redirect_tqdm(), tqdm(found, total=total, unit="frame", disable=None) as progress:

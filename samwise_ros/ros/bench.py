@@ -30,7 +30,7 @@ from samwise_ros.errors import SamwiseError
 from samwise_ros.evaluation.speed import DIFFERENT_FRAMES, percentiles
 from samwise_ros.msg import TrackedObjectArray
 from samwise_ros.ros.children import NODE_MODULE, child_node
-from samwise_ros.ros.domain import LOOPBACK, reserve_domain_id
+from samwise_ros.ros.domain import reserve_domain_id, stay_here
 
 _READY_TIMEOUT_S = 180.0
 _ANSWER_TIMEOUT_S = 120.0
@@ -116,7 +116,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     """
     with contextlib.ExitStack() as stack:
         os.environ["ROS_DOMAIN_ID"] = str(stack.enter_context(reserve_domain_id()))
-        os.environ.update(LOOPBACK)
+        stay_here()
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         stack.callback(rclpy.try_shutdown)
         executor = SingleThreadedExecutor()

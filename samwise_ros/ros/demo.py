@@ -29,7 +29,7 @@ from samwise_ros.errors import ConfigError, SamwiseError
 from samwise_ros.model.build import find_device
 from samwise_ros.ros.children import CAMERA_MODULE, NODE_MODULE, child_node
 from samwise_ros.ros.command import Action, parse_command
-from samwise_ros.ros.domain import LOOPBACK, reserve_domain_id
+from samwise_ros.ros.domain import reserve_domain_id, stay_here
 from samwise_ros.ros.recorder import Recorder
 from samwise_ros.ros.report import FILES, Part, Report, Summary, table, verdict
 
@@ -109,7 +109,7 @@ def run_demo(options: argparse.Namespace) -> tuple[Summary, str]:
     parts = plan_video(options) if options.video else plan_world(options)
     with contextlib.ExitStack() as stack:
         os.environ["ROS_DOMAIN_ID"] = str(stack.enter_context(reserve_domain_id()))
-        os.environ.update(LOOPBACK)
+        stay_here()
         report = Report(options.out, parts, options.rate)
         stack.callback(report.close)
         recorder, spin_once = stack.enter_context(_recorder(report, has_truth=options.video is None))

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 
 import rclpy
@@ -32,12 +33,13 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         arguments: the command line without the program's name; None for the process's own.
 
     Returns:
-        The exit code: 0, or 1 after a SamwiseError, which is logged as fatal. Where a thread of ours is still at a
+        The exit code: 0, or 1 after an error; a SamwiseError is logged as fatal. Where a thread of ours is still at a
         model, the process ends here: nothing can stop the thread, and it would abort with the interpreter.
     """
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
     nodes: Sequence[Node] = ()
+    code = 0
     try:
         _init_ros(arguments)
         nodes = make_nodes()
@@ -51,7 +53,10 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         pass
     except SamwiseError as error:
         get_logger(name).fatal(str(error))
-        return 1
+        code = 1
+    except Exception:
+        traceback.print_exc()
+        code = 1
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -61,8 +66,8 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         if any(thread.daemon and thread.name.startswith("samwise_") for thread in threading.enumerate()):
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(0)
-    return 0
+            os._exit(code)
+    return code
 
 
 def _init_ros(arguments: Sequence[str] | None) -> None:

@@ -108,8 +108,8 @@ def cme_labels(logits: Tensor, memoryless_logits: Tensor, memoryless_score_logit
     Source: SAMWISE, training of the Conditional Memory Encoder.
 
     Differs: where one mask is empty and the other is not, the label is 1, as the original's comment says; its code
-    divides 0 by 0 there, and the label is 0. The logits come at the image's size by the nearest of theirs and with what
-    is padded, where the original's are bilinear and without.
+    divides 0 by 0 there, and the label is 0. `cme_loss` brings the logits to the image's size by nearest neighbour and
+    keeps the padding; the original interpolates bilinearly and cuts the padding off.
     """
     mask, other = logits > 0, memoryless_logits > 0
     area, other_area = mask.flatten(1).sum(1), other.flatten(1).sum(1)

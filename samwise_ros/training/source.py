@@ -187,8 +187,8 @@ class DescribedSource:
         ]
         if not self._clips:
             raise ConfigError(
-                f"the validation takes all videos, of {len(judged)} expressions, expected some to be left to train on: "
-                "lower validation_clips or add a split"
+                f"the validation takes all pictures, of {len(judged)} expressions, expected some to be left to train "
+                "on: add a split, or where one serves both lower validation_clips"
             )
 
     def texts(self) -> Iterator[str]:
@@ -200,7 +200,7 @@ class DescribedSource:
         group, done = self._recipe.group_at(step)
         order = take_turns(group)
         loaders = []
-        workers = min(workers, READERS)
+        workers = max(1, min(workers, READERS) // len(group))
         for index, stage in enumerate(group):
             samples = DescribedSamples(
                 self._clips,

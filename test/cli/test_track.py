@@ -223,7 +223,9 @@ def test_results_never_replace_what_no_run_has_left(
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"somebody's")
     assert track(clip, tmp_path / "set") == 2
-    assert f"would overwrite '{theirs}', which is not theirs: name another folder" in capsys.readouterr().err
+    assert (
+        f"would overwrite '{theirs}', and no objects.jsonl shows that an earlier run left it" in capsys.readouterr().err
+    )
     assert theirs.read_bytes() == b"somebody's"
 
 
@@ -238,7 +240,7 @@ def test_input_that_holds_no_frame_leaves_earlier_results_alone(tmp_path: Path, 
 
 def test_each_text_has_a_label_of_its_own(tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert track(clip, tmp_path / "out", "--text", "The red  square") == 2
-    assert "--text 'The red  square' was given twice, expected a label for each" in capsys.readouterr().err
+    assert "--text 'The red  square' was given twice, expected different ones" in capsys.readouterr().err
 
 
 def test_an_interrupt_waits_for_the_frame_at_hand(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +254,36 @@ def test_an_interrupt_waits_for_the_frame_at_hand(tmp_path: Path, clip: Path, mo
     assert track(clip, tmp_path / "out") == 130
     assert len(labels_in(tmp_path / "out")) == len(lines_in(tmp_path / "out")) == 1
     assert open_footage(tmp_path / "out" / "overlay.mp4").total_frames == 1
+
+
+def test_an_ignored_interrupt_stays_ignored(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = results.draw_overlay
+
+    def interrupt(result: FrameResult) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return draw(result)
+
+    monkeypatch.setattr(results, "draw_overlay", interrupt)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert track(clip, tmp_path / "out") == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(lines_in(tmp_path / "out")) == 5
+
+
+def test_a_start_that_was_interrupted_can_be_repeated(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert track(clip, tmp_path / "out") == 0
+
+    def interrupt(self: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", interrupt)
+        assert track(clip, tmp_path / "out") == 130
+    assert track(clip, tmp_path / "out") == 0
 
 
 def test_a_full_disk_is_a_sentence(

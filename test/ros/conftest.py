@@ -55,12 +55,13 @@ class Graph:
 @pytest.fixture
 def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A free domain, also for the processes that the test starts."""
-    from samwise_ros.ros.domain import LOOPBACK, reserve_domain_id
+    from samwise_ros.ros.domain import PROFILE, reserve_domain_id, stay_here
 
     with reserve_domain_id() as free_id:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(free_id))
-        for name, value in LOOPBACK.items():
-            monkeypatch.setenv(name, value)
+        for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", PROFILE):
+            monkeypatch.setenv(name, os.environ.get(name, ""))  # to be set back afterwards
+        stay_here()
         monkeypatch.setenv(
             "PYTHONPATH", os.pathsep.join([*map(str, (TEST_DIR, TEST_DIR.parent)), os.environ.get("PYTHONPATH", "")])
         )

@@ -598,6 +598,17 @@ def test_one_process_serves_several_cameras(graph, start):
     assert output.count("images in") == 2
 
 
+def test_a_camera_that_is_refused_ends_those_before_it_with_an_error(start, tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("/rear/samwise: {ros__parameters: {max_targets: 300}}")
+    cameras = ("--cameras", "front", "rear")
+    process = start("-m", "samwise_ros.ros.node", *cameras, "--ros-args", "--params-file", str(params))
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "parameter 'max_targets' is refused" in output
+    assert "Traceback" not in output
+
+
 def test_importing_the_node_does_not_load_torch(start):
     process = start("-c", "import sys, samwise_ros.ros.node; print('torch' in sys.modules)")
     assert process.communicate(timeout=180)[0].strip() == "False"

@@ -101,7 +101,7 @@ def test_the_last_videos_are_held_out(write_recipe, tmp_path: Path):
     assert made.validate(segmenter, tmp_path / "a" / "0.png") == {"J": 1.0, "F": 1.0, "all": 1.0}
     assert max(segmenter.batches) == 1, "one expression was asked for"
     with pytest.raises(
-        ConfigError, match=r"takes all videos, of 4 expressions, expected some .* lower validation_clips"
+        ConfigError, match=r"takes all pictures, of 4 expressions, expected some .* lower validation_clips"
     ):
         open_real(write_recipe, [ytvos], ytvos, validation_clips=3)
 
