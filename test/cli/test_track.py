@@ -243,7 +243,17 @@ def test_each_text_has_a_label_of_its_own(tmp_path: Path, clip: Path, capsys: py
     assert "--text 'The red  square' was given twice, expected different ones" in capsys.readouterr().err
 
 
-def test_an_interrupt_waits_for_the_frame_at_hand(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python's own way with SIGINT, which whoever starts the tests may have told them to ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_for_the_frame_at_hand(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, interruptible: None
+) -> None:
     draw = results.draw_overlay
 
     def interrupt(result: FrameResult) -> object:
