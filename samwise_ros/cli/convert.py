@@ -60,11 +60,11 @@ def run(args: argparse.Namespace) -> None:
     else:
         tokenizer = tokenizer_path(args.input)
     own = tokenizer_path(args.output)
-    if tokenizer.is_file() and not (own.is_file() and own.samefile(tokenizer)):
+    if not tokenizer.is_file():
+        own.unlink(missing_ok=True)  # of an earlier file of this name
+    elif not (own.is_file() and own.samefile(tokenizer)):
         args.output.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(tokenizer, own)
-    elif not tokenizer.is_file():
-        own.unlink(missing_ok=True)  # of an earlier file of this name
     save_weights(network, config.name, args.output)
     parts = REFSAM_PARTS if isinstance(config, RefSamConfig) else OPTIONAL_PARTS
     lacks = [name for name in parts if getattr(preset(config.name), name) and not getattr(config, name)]

@@ -13,22 +13,15 @@ from samwise_ros.errors import ConfigError
 _PORT = 32768
 """ROS's own test tools reserve domain N by holding TCP port 32768 + N; so does this."""
 
-LOOPBACK = (
-    {"ROS_LOCALHOST_ONLY": "1"}
-    if os.environ.get("ROS_DISTRO") == "humble"
-    else {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-)
-"""Environment that keeps ROS's traffic on this machine; Humble knows an older name alone, beside which a
-profile of Fast DDS would have its own network: see `stay_here`."""
-
-PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
-
 
 def stay_here() -> None:
     """Keep ROS's traffic of this process, and of those that it starts, on this machine."""
-    os.environ.update(LOOPBACK)
-    if "ROS_LOCALHOST_ONLY" in LOOPBACK:
-        os.environ.pop(PROFILE, None)
+    if os.environ.get("ROS_DISTRO") == "humble":
+        # It knows an older name alone, beside which a profile of Fast DDS would have its own network.
+        os.environ["ROS_LOCALHOST_ONLY"] = "1"
+        os.environ.pop("FASTRTPS_DEFAULT_PROFILES_FILE", None)
+    else:
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
 @contextlib.contextmanager

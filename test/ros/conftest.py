@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -53,18 +54,13 @@ class Graph:
 
 
 @pytest.fixture
-def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def domain_id() -> Iterator[int]:
     """A free domain, also for the processes that the test starts."""
-    from samwise_ros.ros.domain import PROFILE, reserve_domain_id, stay_here
+    from samwise_ros.ros.domain import reserve_domain_id, stay_here
 
-    with reserve_domain_id() as free_id:
-        monkeypatch.setenv("ROS_DOMAIN_ID", str(free_id))
-        for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", PROFILE):
-            monkeypatch.setenv(name, os.environ.get(name, ""))  # to be set back afterwards
+    path = os.pathsep.join([*map(str, (TEST_DIR, TEST_DIR.parent)), os.environ.get("PYTHONPATH", "")])
+    with reserve_domain_id() as free_id, patch.dict(os.environ, ROS_DOMAIN_ID=str(free_id), PYTHONPATH=path):
         stay_here()
-        monkeypatch.setenv(
-            "PYTHONPATH", os.pathsep.join([*map(str, (TEST_DIR, TEST_DIR.parent)), os.environ.get("PYTHONPATH", "")])
-        )
         yield free_id
 
 

@@ -104,7 +104,8 @@ def test_deactivate_waits_for_the_image_at_hand(graph):
     assert len(rig.masks) == 1
 
 
-def test_a_model_that_does_not_end_keeps_the_node_from_being_activated(graph, monkeypatch, capfd):
+def leave_behind(graph, monkeypatch):
+    """A node that was deactivated while its model was at an image, and gave up waiting."""
     monkeypatch.setattr("samwise_ros.ros.node._JOIN_TIMEOUT_S", 0.1)
     rig = Managed(graph)
     rig.up()
@@ -112,6 +113,11 @@ def test_a_model_that_does_not_end_keeps_the_node_from_being_activated(graph, mo
     rig.show()
     graph.wait_for(rig.tracker.stepping.is_set)
     assert rig.go(Transition.TRANSITION_DEACTIVATE)
+    return rig
+
+
+def test_a_model_that_does_not_end_keeps_the_node_from_being_activated(graph, monkeypatch, capfd):
+    rig = leave_behind(graph, monkeypatch)
     assert not rig.go(Transition.TRANSITION_ACTIVATE)
     assert "not activated: the model is still at an image of before" in capfd.readouterr().err
     assert rig.node._facts().refusal.startswith("not activated: the model is still at an image")
@@ -123,13 +129,7 @@ def test_a_model_that_does_not_end_keeps_the_node_from_being_activated(graph, mo
 
 @pytest.mark.parametrize("cleaned", [False, True])
 def test_what_was_left_behind_says_nothing_when_it_ends(graph, monkeypatch, capfd, cleaned):
-    monkeypatch.setattr("samwise_ros.ros.node._JOIN_TIMEOUT_S", 0.1)
-    rig = Managed(graph)
-    rig.up()
-    rig.tracker.gate.clear()
-    rig.show()
-    graph.wait_for(rig.tracker.stepping.is_set)
-    assert rig.go(Transition.TRANSITION_DEACTIVATE)
+    rig = leave_behind(graph, monkeypatch)
     if cleaned:
         assert rig.go(Transition.TRANSITION_CLEANUP)
     capfd.readouterr()

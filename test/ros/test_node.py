@@ -523,6 +523,16 @@ def test_a_signal_ends_the_node_cleanly(start, number):
     assert "rosout" not in output
 
 
+def end_while_loading(process, number):
+    """Seconds until a node that has said that it is loading has ended, cleanly, after a signal."""
+    wait_for_line(process, "loading")
+    sent_s = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "")
+    return time.monotonic() - sent_s
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_model_loads_ends_the_node_cleanly(start, number):
     slow = (
@@ -530,13 +540,7 @@ def test_a_signal_while_the_model_loads_ends_the_node_cleanly(start, number):
         "def load(node): print('loading', flush=True); time.sleep(60)\n"
         "n.SamwiseNode._make_tracker = load; n.main()"
     )
-    process = start("-c", slow)
-    wait_for_line(process, "loading")
-    sent_s = time.monotonic()
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
-    assert (process.returncode, output) == (0, "")
-    assert time.monotonic() - sent_s < 5
+    assert end_while_loading(start("-c", slow), number) < 5
 
 
 def test_a_signal_does_not_wait_for_a_model_that_is_being_warmed(start):
@@ -547,13 +551,7 @@ def test_a_signal_does_not_wait_for_a_model_that_is_being_warmed(start):
         "    while True: a = torch.tanh(a @ a)\n"
         "m._load_warm = load; n.main()"
     )
-    process = start("-c", slow)
-    wait_for_line(process, "loading")
-    sent_s = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert (process.returncode, output) == (0, "")
-    assert time.monotonic() - sent_s < 30
+    assert end_while_loading(start("-c", slow), signal.SIGINT) < 30
 
 
 @pytest.mark.parametrize(
