@@ -69,6 +69,9 @@ UPSIDE_DOWN = ("cup", "bowl", "tumbler", "goblet")
 TIPPED = 0.3
 """What may lie on its side and what may stand on its head in varied stages, and the share of each that does."""
 
+WOUND_UP = 0.5
+"""Share of the things of varied stages that would stand still and turn around themselves instead."""
+
 ROBOTS = 0.5
 METALS = ((0.08, 0.08, 0.09), (0.25, 0.25, 0.27), (0.6, 0.6, 0.62), (0.93, 0.93, 0.9))
 """Share of the arms of varied stages that are a robot's, and their colours, sRGB."""
@@ -187,8 +190,8 @@ def choose_props(rng: np.random.Generator, speed_m: float, held_out: bool) -> li
 
 
 def make_unusual(rng: np.random.Generator, prop: Prop) -> Prop:
-    """Give a thing another shape, colour and pose, each now and then, that real things of its name have."""
-    return _tip_over(rng, _recolour(rng, _reshape(rng, prop)))
+    """Give a thing another shape, colour, pose and motion, each now and then, that real things of its name have."""
+    return _wind_up(rng, _tip_over(rng, _recolour(rng, _reshape(rng, prop))))
 
 
 def _reshape(rng: np.random.Generator, prop: Prop) -> Prop:
@@ -229,6 +232,14 @@ def _tip_over(rng: np.random.Generator, prop: Prop) -> Prop:
     if not lies and not turned:
         return prop
     return replace(prop, route=replace(prop.route, tilt=math.pi / 2 if lies else math.pi))
+
+
+def _wind_up(rng: np.random.Generator, prop: Prop) -> Prop:
+    """Make a thing that would stand still turn around itself; where all are chosen alike, few do."""
+    route = prop.route
+    if route.reach or route.lift or route.spin or rng.random() >= WOUND_UP:
+        return prop
+    return replace(prop, route=replace(route, start=_choose_start(rng), spin=_choose_spin(rng)))
 
 
 def mechanise(rng: np.random.Generator, arm: Prop) -> Prop:
@@ -286,7 +297,7 @@ def _draft_route(rng: np.random.Generator, kind: str, speed_m: float) -> Route:
     place = (float(rng.uniform(-0.27, 0.27)), float(rng.uniform(-0.22, 0.22)))
     yaw = float(rng.uniform(-math.pi, math.pi))
     speed, style = speed_m * float(rng.uniform(0.35, 1.0)), rng.random()
-    start = float(rng.choice([0, rng.uniform(6, 40)]))
+    start = _choose_start(rng)
     sideways = rng.choice([0.0, math.pi]) + rng.normal(0, 0.12)
     line = float(rng.choice([sideways, sideways + math.pi / 2, rng.uniform(-math.pi, math.pi)]))
     rolls = kind == "ball"
@@ -300,7 +311,17 @@ def _draft_route(rng: np.random.Generator, kind: str, speed_m: float) -> Route:
         return Route(place, float(sideways), reach, 2 * speed, float(rng.uniform(0, 20)), True, yaw=yaw, rolls=rolls)
     if style < 0.92:
         return Route(place, speed=0.7 * speed, start=start, lift=float(rng.uniform(0.08, 0.2)), yaw=yaw)
-    return Route(place, yaw=yaw, start=start, spin=float(rng.choice([-1, 1]) * rng.uniform(0.08, 0.3)))
+    return Route(place, yaw=yaw, start=start, spin=_choose_spin(rng))
+
+
+def _choose_start(rng: np.random.Generator) -> float:
+    """The frame in which something begins to move: the first or another."""
+    return float(rng.choice([0, rng.uniform(6, 40)]))
+
+
+def _choose_spin(rng: np.random.Generator) -> float:
+    """Radians per frame, either way."""
+    return float(rng.choice([-1, 1]) * rng.uniform(0.08, 0.3))
 
 
 def choose_arms(rng: np.random.Generator, speed_m: float) -> list[Prop]:

@@ -21,6 +21,9 @@ T = TypeVar("T")
 CAMERAS_PX = ((480, 640), (720, 1280))
 """Rows and columns of the pictures that a model is made ready for: of 4:3 and of 16:9."""
 
+_WAKE_S = 0.25
+"""A signal that another thread hears, or that comes just before the wait begins, is not heard for so long at most."""
+
 _lock = threading.Lock()
 _models: WeakValueDictionary[tuple[str, str, str, str, str], Segmenter[Any, Any, Any]] = WeakValueDictionary()
 
@@ -67,7 +70,8 @@ def _in_a_thread_that_ends(work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=run, name="samwise_loader", daemon=True)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        thread.join(_WAKE_S)
     if failed:
         raise failed[0]
     return done[0]

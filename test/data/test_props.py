@@ -42,7 +42,9 @@ def test_varied_things_have_other_shapes_and_some_no_name():
         for before, prop in zip(usual.props, stage.props, strict=True):
             if prop.thing is None:
                 continue
-            assert replace(prop.route, tilt=0.0) == before.route
+            turns = prop.route.spin and not before.route.spin
+            as_before = replace(prop.route, tilt=0.0, **({"spin": 0.0, "start": 0.0} if turns else {}))
+            assert as_before == before.route
             assert replace(prop.thing, odd=False) == before.thing, "it is called as before"
             odd += prop.thing.odd
             stretched += prop.half_m != before.half_m and not prop.thing.odd
@@ -72,6 +74,16 @@ def test_some_varied_things_lie_or_stand_on_their_heads():
     for prop in props:
         x, y, z = prop.half_m
         assert np.allclose(prop.extents_m, (z, y, x) if prop.route.tilt == math.pi / 2 else (x, y, z))
+
+
+def test_things_of_varied_stages_turn_around_themselves_more_often():
+    def spin(props):
+        return np.mean([prop.route.spin != 0 for prop in props if prop.thing])
+
+    usual, varied = ([prop for seed in range(200) for prop in Stage(seed, varied=on).props] for on in (False, True))
+    assert 0.05 < spin(usual) < 0.11
+    assert 0.22 < spin(varied) < 0.34
+    assert not any(prop.route.spin and (prop.route.reach or prop.route.lift) for prop in varied)
 
 
 def test_a_tipped_thing_touches_the_table():

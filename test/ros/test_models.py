@@ -1,6 +1,10 @@
 """Cameras of one process share a model, and the last one out turns off the light."""
 
 import gc
+import signal
+import sys
+import threading
+import time
 
 import pytest
 
@@ -39,3 +43,23 @@ def test_a_model_that_there_is_not():
     with pytest.raises(ConfigError, match="model preset is 'nope'"):
         models.open_model("nope", "", "", "cpu", "auto")
     assert not models._models
+
+
+def test_a_signal_that_another_thread_hears_ends_the_wait_for_a_model():
+    """The kernel may choose any thread; one that comes just before the wait begins is as easily lost."""
+    may_end, ended = threading.Event(), threading.Event()
+
+    def load():
+        time.sleep(0.2)  # until the other one waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        may_end.wait(10)
+        ended.set()
+
+    usual = signal.signal(signal.SIGUSR1, lambda *_: sys.exit())
+    try:
+        with pytest.raises(SystemExit):
+            models._in_a_thread_that_ends(load)
+        assert not ended.is_set()
+    finally:
+        signal.signal(signal.SIGUSR1, usual)
+        may_end.set()
