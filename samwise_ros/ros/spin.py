@@ -36,8 +36,15 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         The exit code: 0, or 1 after an error; a SamwiseError is logged as fatal. Where a thread of ours is still at a
         model, the process ends here: nothing can stop the thread, and it would abort with the interpreter.
     """
+    asked_to_end = False
+
+    def end(*_: object) -> None:
+        nonlocal asked_to_end
+        asked_to_end = True
+        sys.exit(0)
+
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, end)
     nodes: Sequence[Node] = ()
     code = 0
     try:
@@ -47,7 +54,7 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         for node in nodes:
             executor.add_node(node)
             node.get_logger().info("ready")
-        while rclpy.ok():
+        while rclpy.ok() and not asked_to_end:  # what is raised within a destructor goes no further
             executor.spin_once(timeout_sec=_WAKE_S)
     except (SystemExit, ExternalShutdownException):
         pass
