@@ -2,7 +2,7 @@
 
 `model.build` turns a preset into a network, SAMWISE or RefSAM. SAMWISE's published sizes follow SAM 2.0's
 configurations (`sam2_hiera_{t,b+,l}`) and RoBERTa-base, RefSAM's follow SAM's (`sam_vit_{b,l,h}`) and the encoder of
-T5-3B. `compact`, whose weights ship with the package, and `refsam_compact` are this project's own small sizes.
+T5-3B. `compact` and `refsam_compact`, whose weights ship with the package, are this project's own small sizes.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ModelConfig:
 
     Attributes:
         name: the preset's name.
-        image_side_px: side S of the square image that the network sees.
+        image_side_px: side S of the square into which images are fitted.
         hiera: image backbone.
         text: text encoder.
         width: channels of the neck, the memory attention and the mask decoder.

@@ -18,11 +18,11 @@ class ShapeError(SamwiseError):
 
 
 class ImageError(SamwiseError):
-    """A camera image or video cannot be decoded."""
+    """A camera image or video cannot be decoded or written, or what it needs beside it has not come."""
 
 
 class DatasetError(SamwiseError):
-    """A data set's folder or file does not have the layout that its reader knows."""
+    """A data set's folder or file does not have the layout that its reader knows, or a world cannot be made."""
 
 
 class CommandError(SamwiseError):

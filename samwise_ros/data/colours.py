@@ -1,4 +1,4 @@
-"""Colours as people name them. Called by `data.props`."""
+"""Colours as people name them. Called by `data.props`, `data.decor` and `data.vocabulary`."""
 
 from __future__ import annotations
 

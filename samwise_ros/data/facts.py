@@ -266,15 +266,15 @@ def _late_facts(tracks: Tracks) -> Iterator[Fact]:
         first = int((shown > 0).argmax())
         if 0 < first <= frames - 2 and (shown[first + 1 :] >= MIN_VISIBLE_SHARE).mean() >= 0.7:
             for noun in (Noun(thing.kind, thing.colour), Noun(thing.kind), Noun(colour=thing.colour)):
-                alike = [i for i in members(others) if _looks_alike(noun, thing, tracks.objects[i])]
+                alike = [i for i in members(others) if _looks_alike(thing, tracks.objects[i])]
                 before = any(tracks.share[0, i] >= MIN_VISIBLE_SHARE for i in alike)
                 if before and not called(tracks, noun, others) and not _another_is_one(tracks, thing, noun, others):
                     yield Fact("late", "", "", noun, thing.index, since=first)
         yield from _late_motions(tracks, me, others)
 
 
-def _looks_alike(noun: Noun, thing: SceneObject, other: SceneObject) -> bool:
-    """Whether another thing has the noun's kind or colour, or either where the noun says but one."""
+def _looks_alike(thing: SceneObject, other: SceneObject) -> bool:
+    """Whether another thing has the same colour or kind."""
     return other.colour == thing.colour or is_called(other.kind, thing.kind)
 
 

@@ -103,7 +103,7 @@ class World:
         varied: bool = False,
         device: torch.device = CPU,
     ) -> None:
-        _check_arguments(seed, height, width, speed_m)
+        _check_arguments(seed, height, width, speed_m, zoom)
         self._seed, self._height, self._width, self._device = seed, height, width, device
         self._held_out, self._varied = held_out, varied
         self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out, grip=grip, varied=varied)
@@ -289,7 +289,7 @@ def render_clip(seed: int, *, frames: int, height: int, width: int, held_out: bo
     return world.clip(world.before_event(frames) if seed % 2 else 0, frames)
 
 
-def _check_arguments(seed: int, height: int, width: int, speed_m: float) -> None:
+def _check_arguments(seed: int, height: int, width: int, speed_m: float, zoom: float) -> None:
     """Raise DatasetError unless a world can be made of these."""
     if seed < 0:
         raise DatasetError(f"seed is {seed}, expected 0 or more: choose another seed")
@@ -300,6 +300,8 @@ def _check_arguments(seed: int, height: int, width: int, speed_m: float) -> None
         )
     if not 0 < speed_m <= 0.1:
         raise DatasetError(f"speed_m is {speed_m}, expected above 0 and at most 0.1 metres per frame")
+    if not zoom >= 1:
+        raise DatasetError(f"zoom is {zoom}, expected 1 or more: take 1 for the usual distance")
 
 
 def _count_pixels(instances: Bytes, count: int) -> Floats:

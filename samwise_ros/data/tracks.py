@@ -74,7 +74,7 @@ class Tracks:
         x: (T, N) centre of what is visible, 0..1 from the left; of the whole thing where nothing is.
         foot_y: (T, N) where it stands, as a share of the height.
         size: (T, N) square root of the whole silhouette's area, as a share of the picture's width.
-        ground_m: (T, N, 3) its place on the table as the first camera sees it: to the right, away, up.
+        ground_m: (T, N, 3) its place on the table as the camera of the middle frame sees it: to the right, away, up.
         half_m: (N, 3) half extents.
         way: (T, N, 2) centre in the picture, both axes as shares of the width.
         own_way: (T, N, 2) likewise, as if the camera stood still.

@@ -3,7 +3,7 @@
 Called by `data.expressions` and `data.wording`.
 
 A held-out combination is a pair of colour and kind, a variant of a pattern, or a phrasing. The words of a held-out
-phrasing are known from others: what is tested is their combination.
+phrasing are known from others, but for "one": what is tested is their combination.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draws a result over its frame, for people to look at. Called by `ros.node` for `~/overlay` and by `cli.track`."""
+"""Draws a result over its frame, for people to look at. Called by `ros`, `cli` and `training`."""
 
 from __future__ import annotations
 

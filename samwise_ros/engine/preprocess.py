@@ -1,4 +1,4 @@
-"""From a camera image to the network's input. Called by `engine.tracker` and `training`."""
+"""From a camera image to the network's input. Called by `engine.tracker`, `ros`, `cli` and `training`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How good a model is. Called by `cli` and `training`."""
+"""How good a model is. Called by `cli`, `training` and `ros`."""

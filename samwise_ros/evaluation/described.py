@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -121,7 +122,8 @@ def write_submission(
                 name = f"{prefix}{clip.video}/{clip.expression_id}/{clip.frame_paths[index].stem}.png"
                 archive.writestr(name, cv2.imencode(".png", mask.astype(np.uint8) * np.uint8(255))[1].tobytes())
     except BaseException as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise DatasetError(
                 f"'{path}' cannot be written ({error.strerror}): choose a folder that exists and has free space"

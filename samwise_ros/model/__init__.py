@@ -1,4 +1,4 @@
-"""The networks: weights only, no video state, no files but checkpoints. Called by `engine`, `training` and `cli`."""
+"""The networks: weights only, no video state, no files but checkpoints. Called by all but `data`."""
 
 from samwise_ros.model.build import build_model, build_segmenter
 from samwise_ros.model.segmenter import Segmenter

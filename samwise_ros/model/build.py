@@ -1,4 +1,4 @@
-"""From a preset's name to a model that runs. Called by `ros`, `cli`, `training` and `evaluation`."""
+"""From a preset's name to a model that runs. Called by `ros`, `cli` and `training`."""
 
 from __future__ import annotations
 

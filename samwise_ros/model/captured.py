@@ -73,7 +73,7 @@ class CapturedSegmenter(ABC, Generic[ImagesT, TextT, FramesT]):
 
     @property
     def image_side_px(self) -> int:
-        """Side S of the square image that the network sees."""
+        """Side S of the square into which images are fitted."""
         return self._plain.image_side_px
 
     @property

@@ -8,6 +8,7 @@ other, but for what `model.released` lists.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,21 +53,25 @@ def save_weights(network: nn.Module, preset: str, path: Path, *, dtype: torch.dt
         preset: name of the preset that builds it.
         path: the file to write.
         dtype: of the floating-point values in the file; None keeps each value's own.
+
+    Raises:
+        CheckpointError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {
         key: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous()
         for key, value in network.state_dict().items()
     }
     partial = path.with_suffix(".partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
         mode = partial.stat().st_mode
         save_file(state, partial, {"format": FORMAT, "preset": preset})
         partial.chmod(mode)  # the library makes files that only their owner can read
         os.replace(partial, path)
     except (SafetensorError, OSError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise CheckpointError(
             f"weights file {path} cannot be written ({error}), expected a folder with room for it: name another"
         ) from error

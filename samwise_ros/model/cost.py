@@ -1,4 +1,4 @@
-"""What a preset costs, counted and not measured: arithmetic per frame, memory per target. Called by `cli.info`."""
+"""What a preset costs, counted and not measured: arithmetic per frame, memory per target. Called by `cli`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lets masks follow the edges of the picture, without a weight. Called by the segmenters of our own small presets.
 
-Their logits have a cell for every four pixels of the network's image: eight pixels of a camera of 640x480 for
-`compact`, ten for `refsam_compact`.
+Their logits have a cell for every four (`compact`) or two (`refsam_compact`) pixels of the network's image: eight and
+five of a camera of 640x480.
 """
 
 from __future__ import annotations

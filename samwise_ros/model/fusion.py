@@ -26,9 +26,9 @@ class EncodedImages:
     """T frames of each of R clips, as far as no text reaches.
 
     Attributes:
-        stage0: (R, T, S/4, S/4, C1), channels last.
-        stage1: (R, T, S/8, S/8, C2), channels last.
-        reduced: (R, T, S/8, S/8, A), `stage1` in the width of adapter 0.
+        stage0: (R, T, H/4, W/4, C1), channels last.
+        stage1: (R, T, H/8, W/8, C2), channels last.
+        reduced: (R, T, H/8, W/8, A), `stage1` in the width of adapter 0.
     """
 
     stage0: Tensor
@@ -117,8 +117,8 @@ def encode_images(
         sam: holds the backbone.
         tables: of the image's size.
         adapters: the three adapters.
-        images: (R, T, 3, S, S) normalised.
-        hints: what a pyramid adds to the maps, (R * T, S/4, S/4, C1) and (R * T, S/8, S/8, C2); None without one.
+        images: (R, T, 3, H, W) normalised.
+        hints: what a pyramid adds to the maps, (R * T, H/4, W/4, C1) and (R * T, H/8, W/8, C2); None without one.
 
     Returns:
         The first two stages' maps.
@@ -142,7 +142,7 @@ def look_through_time(adapters: nn.ModuleList, images: EncodedImages) -> Tensor:
         images: R clips of T frames.
 
     Returns:
-        (R, T, S/8, S/8, A).
+        (R, T, H/8, W/8, A).
     """
     return _adapter(adapters, 0).look_back(images.reduced, images.reduced.shape[1])
 

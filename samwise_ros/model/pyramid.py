@@ -70,7 +70,7 @@ class ConvPyramid(nn.Module):
         """See.
 
         Args:
-            images: (N, 3, S, S) normalised.
+            images: (N, 3, H, W) normalised.
 
         Returns:
             Maps (N, C_k, h_k, w_k) of strides 4, 8, 16 and 32, channels last in memory, C_k being `pyramid_widths`.

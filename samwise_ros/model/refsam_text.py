@@ -1,4 +1,4 @@
-"""RefSAM's text encoders: T5's, and RoBERTa through `model.text`. Called by `model.refsam` and `model.refsam_keys`."""
+"""RefSAM's text encoders: T5's, and RoBERTa through `model.text`. Called by `model.refsam` and its segmenter."""
 
 from __future__ import annotations
 

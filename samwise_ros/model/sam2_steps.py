@@ -26,9 +26,9 @@ class Features:
     """What the neck makes of one frame for each of N targets.
 
     Attributes:
-        stride4: (N, C/8, S/4, S/4), or one row where all targets look at the same image: no text reaches this level.
-        stride8: (N, C/4, S/8, S/8).
-        top: (N, C, S/16, S/16).
+        stride4: (N, C/8, H/4, W/4), or one row where all targets look at the same image: no text reaches this level.
+        stride8: (N, C/4, H/8, W/8).
+        top: (N, C, H/16, W/16).
     """
 
     stride4: Tensor
@@ -46,7 +46,7 @@ class Decoded:
     """What the mask decoder says of N images.
 
     Attributes:
-        mask_logits: (N, 1, S/4, S/4), before the object score is applied.
+        mask_logits: (N, 1, H/4, W/4), before the object score is applied.
         score_logits: (N, 1), > 0 where the object is in view.
         mask_token: (N, C), the decoder's final mask token.
         early_token: (N, C), the mask token after the first two-way layer.
@@ -71,7 +71,7 @@ class Tables:
     """All of the network that depends on the image's size alone: made once, used for every frame.
 
     Attributes:
-        patch_position: (1, S/4, S/4, C1), what is added to the backbone's patches.
+        patch_position: (1, H/4, W/4, C1), what is added to the backbone's patches.
         decoder_position: (1, h*w, C), position of the top-level cells for the mask decoder.
         memory: for the memory attention.
     """
@@ -111,10 +111,10 @@ def embed_patches(sam: Sam2, tables: Tables, images: Tensor) -> Tensor:
     Args:
         sam: the network.
         tables: from `make_tables`.
-        images: (N, 3, S, S) normalised.
+        images: (N, 3, H, W) normalised.
 
     Returns:
-        (N, S/4, S/4, C1), channels last as the backbone's blocks take them.
+        (N, H/4, W/4, C1), channels last as the backbone's blocks take them.
     """
     x: Tensor = sam.image_encoder.trunk.patch_embed(images)
     return x + tables.patch_position
@@ -278,7 +278,7 @@ def write_memory(sam: Sam2, top: Tensor, mask_logits: Tensor) -> Tensor:
     Args:
         sam: the network.
         top: (N, C, h, w) top-level features, before they read any memory.
-        mask_logits: (N, 1, S, S).
+        mask_logits: (N, 1, H, W).
 
     Returns:
         (N, M, h, w).

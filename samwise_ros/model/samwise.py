@@ -69,7 +69,7 @@ class Tracked:
 
     Attributes:
         decoded: the decoder's raw predictions.
-        mask_logits: (B, 1, S/4, S/4); all `NO_OBJECT_LOGIT` where the object is not in view.
+        mask_logits: (B, 1, H/4, W/4); all `NO_OBJECT_LOGIT` where the object is not in view.
         pointer: (B, C) object pointer.
         memory_map: (B, M, h, w) memory entry.
         check: what the Conditional Memory Encoder found, where it ran for any target.
@@ -166,7 +166,7 @@ class Samwise(nn.Module):
         """Run the rest of the image backbone alone.
 
         Args:
-            stage1: (P, S/8, S/8, C_1), channels last, the first two stages' map.
+            stage1: (P, H/8, W/8, C_1), channels last, the first two stages' map.
 
         Returns:
             The backbone's maps of strides 8, 16 and 32: (P, C_k, h_k, w_k).
@@ -176,7 +176,7 @@ class Samwise(nn.Module):
         return [level.permute(0, 3, 1, 2) for level in maps]
 
     def encode_images(self, images: Tensor, tables: Tables) -> EncodedImages:
-        """Run all that no text reaches on (R, T, 3, S, S) normalised images; see `fusion.encode_images`."""
+        """Run all that no text reaches on (R, T, 3, H, W) normalised images; see `fusion.encode_images`."""
         return self.encode_and_see(images, tables)[0]
 
     def encode_and_see(self, images: Tensor, tables: Tables) -> tuple[EncodedImages, list[Tensor] | None]:
@@ -223,7 +223,7 @@ class Samwise(nn.Module):
         return Tracked(decoded, mask_logits, pointer, memory_map, check, switched)
 
     def _choose_memory(self, mask_logits: Tensor, check: Check | None) -> tuple[Tensor, Tensor]:
-        """Which targets' memory is switched (B,), and the mask logits to remember (B, 1, S, S)."""
+        """Which targets' memory is switched (B,), and the mask logits to remember (B, 1, H, W)."""
         memory_logits = steps.high_resolution(mask_logits)
         if check is None or self.training:
             switched = torch.zeros(mask_logits.shape[0], dtype=torch.bool, device=mask_logits.device)
@@ -297,7 +297,7 @@ class Samwise(nn.Module):
         return Check(due, logits, memoryless)
 
     def _hide_absent(self, decoded: Decoded) -> Tensor:
-        """Mask logits with the object score applied: (B, 1, S/4, S/4)."""
+        """Mask logits with the object score applied: (B, 1, H/4, W/4)."""
         if self.training:
             return decoded.mask_logits
         in_view = decoded.score_logits[..., None, None] > 0

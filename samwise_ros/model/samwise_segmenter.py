@@ -77,7 +77,7 @@ class SamwiseSegmenter:
 
     @property
     def image_side_px(self) -> int:
-        """Side S of the square image that the network sees."""
+        """Side S of the square into which images are fitted."""
         return self.network.config.image_side_px
 
     @property

@@ -16,7 +16,7 @@ from samwise_ros.errors import CheckpointError
 
 
 def check_exists(path: Path) -> None:
-    """Say so where there is no file."""
+    """Raise a CheckpointError where there is no file."""
     if not path.is_file():
         raise CheckpointError(
             f"weights file {path} is missing, expected a .safetensors, .pth or .pt file: check the path"

@@ -193,12 +193,16 @@ def plan_video(options: argparse.Namespace) -> tuple[Part, ...]:
         One or two parts, which end with the video where that is shorter than `frames`.
 
     Raises:
-        ConfigError: there is no text, or one is no single thing to follow.
+        ConfigError: there is no text, one is no single thing to follow, or the video has fewer frames than texts.
         ImageError: the video cannot be read.
     """
     if not options.text:
         raise ConfigError("a video came without --text, expected one or two: say what to follow in it")
     frames = min(options.frames, open_footage(options.video).total_frames or options.frames)
+    if frames < len(options.text):
+        raise ConfigError(
+            f"{options.video} gives {frames} frames for {len(options.text)} texts, expected one each: take fewer texts"
+        )
     bounds = np.linspace(0, frames, len(options.text) + 1).astype(int).tolist()
     texts = map(_expression, options.text)
     return tuple(Part(text, start, stop, None) for text, start, stop in zip(texts, bounds, bounds[1:], strict=False))

@@ -1,4 +1,4 @@
-"""Between the engine's values and `vision_msgs`, the messages that other packages read. `node` calls it.
+"""Between the engine's values and `vision_msgs`, the messages that other packages read. `outputs` calls it.
 
 `vision_msgs` is part of every ROS 2 distribution but may not be installed: nothing here loads it before it is used, and
 `vision_msgs_available` says whether it is there. Layouts are those of version 4, in ROS 2 Humble and later.

@@ -1,4 +1,4 @@
-"""Hands the newest camera image from the callback that receives it to the thread that works on it. Used by `node`."""
+"""Hands the newest camera image from the callback that receives it to the thread that works on it. Used by `worker`."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from samwise_ros.errors import ConfigError, DatasetError
 from samwise_ros.evaluation.described import check_size
 from samwise_ros.training.recipe import Split
 from samwise_ros.training.samples import Sample, pad_clip
-from samwise_ros.training.vary import swap_sides
+from samwise_ros.training.vary import can_swap_sides, swap_sides
 
 VIDEO_SETS: Mapping[str, Callable[[Path, str], Iterable[DescribedClip[Truth | None]]]] = {
     "ref-ytvos": RefYoutubeVos,
@@ -123,7 +123,7 @@ class DescribedSamples(Dataset[Sample]):
         text = " ".join(clip.text.lower().split())  # as the reference does
         if self._augment:
             rgb = change_light(rgb, rng)
-            if rng.random() < 0.5:
+            if rng.random() < 0.5 and can_swap_sides(text):
                 rgb, instances, text = rgb[:, :, ::-1], instances[:, :, ::-1], swap_sides(text)
         padded = pad_clip(Clip(rgb, instances, (), ()), self._side_px)
         shown, things = np.zeros((self._frames, 0, 0, 0), np.int8), np.array([2 * [(0, -1, -1)]], np.int64)

@@ -1,4 +1,4 @@
-"""What training minimises. Called by `training.loop`.
+"""What training minimises. Called by `training.objective` and `training.auxiliary`.
 
 The papers' losses on masks and on the Conditional Memory Encoder's decision, one on the object score, which SAM 2's
 weights already bring and `compact` has to learn. `training.auxiliary` has what helps and is gone after training.

@@ -1,4 +1,4 @@
-"""Several processes that train as one. Called by `training.loop` and `training.losses`.
+"""Several processes that train as one. Called all over `training`.
 
 `accelerate` starts them and averages their gradients. What is here makes their step equal that of one process with the
 whole batch: one stream of samples for all, counts and batch statistics over all samples.

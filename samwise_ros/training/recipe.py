@@ -223,7 +223,7 @@ def read_recipe(path: Path) -> Recipe:
     """
     try:
         values = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"recipe {path} cannot be read ({error}), expected a YAML file: check the path") from error
     if not isinstance(values, dict) or not isinstance(values.get("stages"), list):
         raise ConfigError(f"recipe {path} has no list of stages, expected keys {_keys(Recipe)}: add them")
@@ -234,9 +234,12 @@ def read_recipe(path: Path) -> Recipe:
     _check_numbers(recipe, path)
     _check_model(recipe, path)
     for stage in recipe.each_stage():
-        least = min(stage.side_px, stage.frames, stage.batch, stage.zoom, stage.steps)
-        if stage.side_px % 64 or least < 1 or stage.expressions < 0:
-            raise ConfigError(f"{stage} in {path} cannot be, expected positive numbers and a side that 64 divides")
+        counts = (stage.side_px, stage.frames, stage.batch, stage.steps, stage.expressions)
+        numbers = all(type(count) is int for count in counts) and type(stage.zoom) in (int, float)
+        if not numbers or stage.side_px % 64 or min(*counts[:4], stage.zoom) < 1 or stage.expressions < 0:
+            raise ConfigError(
+                f"{stage} in {path} cannot be, expected positive numbers, all whole but zoom, a side that 64 divides"
+            )
         if not stage.expressions and not recipe.loss_weights["auxiliary"]:
             raise ConfigError(
                 f"{stage} in {path} asks nothing, expected the auxiliary loss, which is all that is left to learn "
@@ -271,6 +274,13 @@ def _read_data(values: Any, path: Path) -> Worlds | Splits:
     worlds = _fill(Worlds, given, what, f", or {_keys(Splits)}")
     _check_least("first_world", worlds.first_world, 0, path)
     _check_least("reworded", worlds.reworded, 0, path)
+    if not isinstance(worlds.expression_weights, dict):
+        raise ConfigError(
+            f"recipe {path} has expression_weights {worlds.expression_weights!r}, expected a number for each kind: "
+            "write them as {colour: 0.1, motion: 0.2}"
+        )
+    for kind, weight in worlds.expression_weights.items():
+        _check_least(f"an expression weight of {kind}", weight, 0, path)
     if worlds.reworded > 1:
         raise ConfigError(f"recipe {path} has reworded {worlds.reworded}, expected a share of 0 to 1: correct it")
     unknown = set(worlds.expression_weights) - set(EXPRESSION_KINDS)
@@ -371,6 +381,8 @@ def _check_numbers(recipe: Recipe, path: Path) -> None:
             f"recipe {path} weighs losses {', '.join(recipe.loss_weights)}, expected exactly {', '.join(LOSSES)}: "
             "correct loss_weights, with 0 for a loss to be left out"
         )
+    for loss, weight in recipe.loss_weights.items():
+        _check_least(f"a weight of the {loss} loss", weight, 0, path)
 
 
 def _check_least(name: str, value: Any, smallest: int, path: Path) -> None:

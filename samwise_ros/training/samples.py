@@ -55,7 +55,7 @@ SQUASHES = (0.7, 1.43)
 """Range of a picture's width over what the camera's shape would have made it."""
 
 FRAMES_AT_ONCE = 10
-"""Frames that are filmed of each world."""
+"""Frames that are filmed of each world; of clips two at least."""
 
 NAMED_FRAMES_AT_ONCE = 4
 """The same where frames are only named: different things teach more than other views, and cost a quarter more each."""

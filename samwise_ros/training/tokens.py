@@ -1,4 +1,4 @@
-"""A small tokenizer for the small presets, made from the synthetic world's own phrases. Called by `training.loop`."""
+"""A small tokenizer for the small presets, made from the synthetic world's own phrases. Called by `training.start`."""
 
 from __future__ import annotations
 

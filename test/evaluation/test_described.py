@@ -97,6 +97,13 @@ def test_submission_has_a_mask_per_expression_and_frame(tmp_path, folder):
             np.testing.assert_array_equal(image, expected * np.uint8(255))
 
 
+def test_a_submission_below_a_file(tmp_path):
+    write_ref_ytvos(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match=r"out\.zip' cannot be written \(Not a directory\): choose a folder"):
+        write_submission(KnowingSegmenter({}), RefYoutubeVos(tmp_path, "valid"), tmp_path / "file" / "out.zip")
+
+
 def test_a_submission_that_fails_leaves_no_file(tmp_path):
     write_ref_ytvos(tmp_path)
     clips = list(RefYoutubeVos(tmp_path, "valid"))

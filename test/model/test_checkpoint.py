@@ -236,5 +236,11 @@ def test_folder_that_cannot_be_written(network: Samwise, tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
 
 
+def test_folder_that_cannot_be_made(network: Samwise, tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match=r"w\.safetensors cannot be written .* expected a folder with room"):
+        save_weights(network, "compact", tmp_path / "file" / "w.safetensors")
+
+
 def test_tokenizer_lies_beside_the_weights(tmp_path: Path):
     assert tokenizer_path(tmp_path / "big.safetensors") == tmp_path / "big.tokenizer.json"

@@ -110,6 +110,8 @@ def test_a_video_takes_one_or_two_texts(clip):
     assert demo.plan_video(asked) == (Part("a", 0, 5, None), Part("b", 5, 10, None))
     with pytest.raises(ConfigError, match="a video came without --text, expected one or two"):
         demo.plan_video(options("--video", str(clip)))
+    with pytest.raises(ConfigError, match=r"clip\S* gives 1 frames for 2 texts, expected one each: take fewer"):
+        demo.plan_video(options("--video", str(clip), "--frames", "1", "--text", "a", "--text", "b"))
 
 
 @pytest.mark.parametrize(("text", "expression"), [("Follow the red mug.", "the red mug"), ("the mug", "the mug")])

@@ -107,6 +107,10 @@ def test_half_of_the_augmented_samples_are_mirrored_with_their_words(tmp_path: P
             assert sample.texts == ("bright left one",)
             assert np.array_equal(sample.masks, plain.masks)
     assert 10 < mirrored < 30
+    path.write_text(path.read_text().replace("Bright LEFT  one", "what is left behind"))
+    other = [(clip, False) for clip in read_split(Split("refcoco", str(tmp_path), "train"))][:1]
+    samples = DescribedSamples(other, side_px=SIDE, frames=1, augment=True, seed=(0, 0))
+    assert {samples[number].texts for number in range(20)} == {("what is left behind",)}, "no side is meant"
     assert len(levels) > 10, "light changes too"
 
 

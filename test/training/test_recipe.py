@@ -102,6 +102,26 @@ def test_stages_that_take_turns(tmp_path):
             "expected positive numbers",
         ),
         (
+            {"stages": [{"side_px": 64, "frames": 1, "batch": 1, "expressions": 1, "zoom": "1e0", "steps": 1}]},
+            "zoom='1e0', steps=1.* expected positive numbers, all whole but zoom",
+        ),
+        (
+            {"stages": [{"side_px": 64, "frames": 1.5, "batch": 1, "expressions": 1, "zoom": 1, "steps": 1}]},
+            "frames=1.5, .* expected positive numbers, all whole but zoom",
+        ),
+        (
+            {"loss_weights": {"focal": "1e1", "dice": 1, "score": 1, "cme": 1, "choice": 1, "auxiliary": 1}},
+            "has a weight of the focal loss '1e1', expected a number of at least 0",
+        ),
+        (
+            {"data": {"first_world": 0, "expression_weights": ["colour"]}},
+            r"has expression_weights \['colour'\], expected a number for each kind",
+        ),
+        (
+            {"data": {"first_world": 0, "expression_weights": {"colour": "1e1"}}},
+            "has an expression weight of colour '1e1', expected a number of at least 0",
+        ),
+        (
             {
                 "stages": [{"side_px": 64, "frames": 2, "batch": 1, "expressions": 0, "zoom": 1, "steps": 1}],
                 "loss_weights": {"focal": 1, "dice": 1, "score": 1, "cme": 1, "choice": 1, "auxiliary": 0},

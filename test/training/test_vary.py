@@ -11,7 +11,7 @@ from samwise_ros.data.synthetic import NORMAL_UNIT, Clip, World
 from samwise_ros.engine.preprocess import normalise
 from samwise_ros.training import vary as module
 from samwise_ros.training.samples import pad_clip
-from samwise_ros.training.vary import retone, squash, swap_sides, vary
+from samwise_ros.training.vary import can_swap_sides, retone, squash, swap_sides, vary
 
 PARTS = ("rgb", "instances", "normals")
 
@@ -122,6 +122,18 @@ def test_beside_the_picture_there_is_nothing(clip: Clip, monkeypatch: pytest.Mon
 def test_sides_are_swapped_in_words_that_begin_with_them(text: str, swapped: str):
     assert swap_sides(text) == swapped
     assert swap_sides(swapped) == text
+
+
+@pytest.mark.parametrize("text", ["the bird that left the branch", "man right behind the dog", "the bag left behind"])
+def test_left_and_right_are_not_always_sides(text: str):
+    assert not can_swap_sides(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["the cat", "the man who is left of her", "the right one", "cup on the left", "is leftmost"]
+)
+def test_left_and_right_are_sides_most_often(text: str):
+    assert can_swap_sides(text)
 
 
 def test_a_squashed_clip_shows_the_same_in_another_shape():
