@@ -37,6 +37,7 @@ def tracks_of(*things: SceneObject, x: list[float], away: list[float] | None = N
         way=way,
         own_way=way.copy(),
         spins=np.zeros((frames, count), bool),
+        may_spin=np.zeros((frames, count), bool),
         rolls=np.array([one.kind == "ball" for one in things]),
     )
 

@@ -49,6 +49,7 @@ def main() -> None:
         scores = evaluate_clips(segmenter, range(options.clips), **asked)
         clips: list[ClipScores] = list(tqdm(scores, total=options.clips, desc=f"{model}, {split}, {mode}", unit="clip"))
         summaries.append(summarise(clips))
+        print(f"{model}, {split}, {mode}: {summaries[-1]}", flush=True)
         if _is_pictured(split, mode):
             picture = Image.fromarray(draw_extremes(segmenter, clips, **asked))
             picture.save(ROOT / "docs" / "images" / f"{model}_{split}.jpg", quality=80)

@@ -25,6 +25,8 @@ NEAR_RATIO = 1.6
 """So many times farther are those that are not next to it."""
 MIDDLE = 0.15
 """The middle reaches so far to both sides, as a share of the picture's width."""
+MIDDLE_OF_TWO = 0.06
+"""Where there are but two, one of which stands to a side."""
 OF_THE_ROOM = 0.5
 """Share of the things asked for in vain that have a colour of the room, where it has some."""
 SOLID_KINDS = tuple(kind for kind in KINDS if kind != "book")
@@ -174,7 +176,11 @@ def _places(tracks: Tracks, me: int, rivals: int) -> Iterator[str]:
     off_middle = np.abs(tracks.x - 0.5)
     apart = off_middle[:, members(rivals)] - off_middle[:, [me]]
     between = rivals & tracks.left[me] and rivals & tracks.right[me]
-    if off_middle[:, me].max() < MIDDLE and apart.min() >= MIN_PLACE_GAP and (between or len(members(rivals)) == 1):
+    if len(members(rivals)) == 1:  # "the left one" is as good a name for what is not quite in the middle
+        between, most = rivals, MIDDLE_OF_TWO
+    else:
+        most = MIDDLE
+    if off_middle[:, me].max() < most and apart.min() >= MIN_PLACE_GAP and between:
         yield "middle"
 
 
@@ -187,6 +193,8 @@ def _orders(tracks: Tracks, me: int, rivals: int, noun: Noun) -> Iterator[str]:
         "smallest": tracks.smaller,
         "biggest": tracks.larger,
     }
+    if (tracks.ground_m[:, everyone, 2] > 0).any():  # "the highest" may be what is held up
+        del superlatives["tallest"]
     for name, clear in superlatives.items():
         if rivals & ~clear[me] == 0 and (len(everyone) > 2 or name in ("tallest", "nearest", "farthest")):
             yield name
@@ -250,11 +258,13 @@ def _motions(tracks: Tracks, me: int, rivals: int) -> Iterator[str]:
 
 def may_be_said(name: str, motion: frozenset[str]) -> bool:
     """Whether a thing that moves like this may be said to do `name`."""
-    if name in motion or UNCLEAR in motion:
+    if name in motion or UNCLEAR in motion or f"perhaps {name}" in motion:
         return True
     if name in ("moving", "still"):
         return "spinning" in motion
-    return "turning" in motion and name not in ("rolling", "spinning")
+    if name == "spinning":  # also said as "turning around"
+        return not motion.isdisjoint(("turning", "rolling"))
+    return "turning" in motion and name != "rolling"
 
 
 def _late_facts(tracks: Tracks) -> Iterator[Fact]:
@@ -347,7 +357,8 @@ def misnamed_facts(tracks: Tracks, facts: list[Fact], rng: np.random.Generator) 
         if fact.noun.kind or not fact.noun.colour:
             continue
         me = next(thing for thing in here if thing.index == fact.index)
-        nouns = [replace(fact.noun, kind=KINDS[index]) for index in rng.permutation(len(KINDS))]
+        kinds = [KINDS[index] for index in rng.permutation(len(KINDS))]
+        nouns = [replace(fact.noun, kind=kind) for kind in kinds if not (fact.landmark and fact.landmark.kind == kind)]
         for noun in [noun for noun in nouns if _is_misnomer(noun, here) and _may_be_its(noun, me, here)][:MISNAMED]:
             yield replace(fact, noun=noun)
 

@@ -168,10 +168,14 @@ class Prop:
         return level * x + steep * z, y, steep * x + level * z
 
     @property
-    def can_be_seen_to_spin(self) -> bool:
-        """Whether it turns around itself, and does not look the same all the while."""
-        has_sides = self.kind in ANGULAR or abs(math.sin(self.route.tilt)) > 0.5
-        return self.route.spin != 0 and (has_sides or PATTERNS[self.pattern] not in ("plain", "cloth"))
+    def can_be_seen_to_spin(self) -> bool | None:
+        """Whether it turns around itself, and does not look the same all the while; None where that is a question."""
+        if not self.route.spin:
+            return False
+        if self.kind in ANGULAR or abs(math.sin(self.route.tilt)) > 0.5:
+            return True
+        # Stripes go around what is round, and cloth has faint blotches.
+        return {"plain": False, "cloth": None, "stripes": None}.get(PATTERNS[self.pattern], True)
 
 
 def choose_props(rng: np.random.Generator, speed_m: float, held_out: bool) -> list[Prop]:
@@ -214,7 +218,8 @@ def _reshape(rng: np.random.Generator, prop: Prop) -> Prop:
     elif kind not in ("block", "box", "book", "cross"):
         along = across
     half = (float(across * usual[0]), float(along * usual[1]), float(up * usual[2]))
-    return replace(prop, thing=thing, kind=kind, half_m=half)
+    route = replace(prop.route, rolls=prop.route.rolls and kind == "ball")
+    return replace(prop, thing=thing, kind=kind, half_m=half, route=route)
 
 
 def _recolour(rng: np.random.Generator, prop: Prop) -> Prop:

@@ -241,6 +241,7 @@ class World:
         middle = foot + [0, 0, 1] * half
         seen_at, foot_at = (self._project(moments, points) for points in (middle, foot))
         still = np.full_like(moments, moments[len(moments) // 2])
+        turns = np.stack([prop.route.start <= moments for prop in props], 1)
         return Tracks(
             objects=self.objects,
             share=area / (self._height * self._width),
@@ -252,7 +253,8 @@ class World:
             half_m=half,
             way=seen_at / self._width,
             own_way=self._project(still, middle) / self._width,
-            spins=np.stack([prop.can_be_seen_to_spin & (prop.route.start <= moments) for prop in props], 1),
+            spins=turns & np.array([prop.can_be_seen_to_spin is True for prop in props]),
+            may_spin=turns & np.array([prop.can_be_seen_to_spin is None for prop in props]),
             rolls=np.array([prop.route.rolls for prop in props]),
         )
 

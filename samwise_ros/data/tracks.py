@@ -29,6 +29,8 @@ MIN_MOTION = 0.03
 """Way, as a share of the picture's width, that a moving thing goes."""
 MAX_REST = 0.03
 """Way, as a share of the picture's width, that a resting thing may drift with the camera."""
+PERHAPS = 0.2
+"""Part of the longest part of a way from which on somebody might say that a thing goes that way, too."""
 MIN_MOTION_FRAMES = 4
 """Shortest clip in which motion is spoken of."""
 
@@ -79,6 +81,7 @@ class Tracks:
         way: (T, N, 2) centre in the picture, both axes as shares of the width.
         own_way: (T, N, 2) likewise, as if the camera stood still.
         spins: (T, N) it can be seen to turn around itself.
+        may_spin: (T, N) it turns around itself, and one may see it or not.
         rolls: (N,) it rolls when it moves.
     """
 
@@ -93,6 +96,7 @@ class Tracks:
     way: Floats
     own_way: Floats
     spins: Bools
+    may_spin: Bools
     rolls: Bools
 
     @cached_property
@@ -181,7 +185,7 @@ class Tracks:
         """Per thing, the names of how it moves.
 
         "still"; or "moving", a direction ("turning" where it goes back and forth) and perhaps "rolling"; or "spinning";
-        or "unclear" where nothing can be said.
+        or "unclear" where nothing can be said. "perhaps moving up" and the like are directions that it has a part of.
         """
         return [self.motion(i, 0, len(self.share)) for i in range(len(self.objects))]
 
@@ -199,6 +203,8 @@ class Tracks:
         going = np.abs(steps).max(1) > 1e-5
         drift = np.ptp(self.way[start:stop, i] - own, axis=0).max()
         spins = self.spins[start:stop, i]
+        if self.may_spin[start:stop, i].any():
+            return frozenset((UNCLEAR,))
         if spins.any():
             return frozenset(("spinning",)) if spins.all() else frozenset((UNCLEAR,))
         if not going.any():
@@ -210,7 +216,16 @@ class Tracks:
         main = int(np.abs(way).argmax())
         if abs(way[main]) < 0.95 * length[main] or np.sort(np.abs(way))[1] > 0.55 * abs(way[main]):
             return frozenset(names | {"turning"})
-        return frozenset(names | {DIRECTIONS[main][int(way[main] > 0)]})
+        direction = DIRECTIONS[main][int(way[main] > 0)]
+        right, down = own[-1] - own[0]
+        perhaps = _directions(way) | _directions(np.array((right, 0.0, -down)))
+        return frozenset(names | {direction} | {f"perhaps {name}" for name in perhaps - {direction}})
+
+
+def _directions(way: Floats) -> set[str]:
+    """The directions that a way (3,) has a part of, along the axes of DIRECTIONS."""
+    parts = zip(DIRECTIONS, way, strict=True)
+    return {names[int(part > 0)] for names, part in parts if abs(part) > PERHAPS * np.abs(way).max()}
 
 
 def bits(flags: npt.ArrayLike) -> int:

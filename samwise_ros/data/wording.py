@@ -76,6 +76,16 @@ UNTRAINED_TRIMMINGS = ("fancy", "ugly", "wonderful", "cheap", "spare", "heavy", 
 
 SHADES = ("dark", "light", "bright", "pale", "deep")
 
+OTHERS_SHADES = {
+    "red": ("light", "pale"),
+    "orange": ("dark", "deep"),
+    "purple": ("light", "pale"),
+    "violet": ("light", "pale"),
+    "black": ("light", "bright", "pale"),
+    "white": ("dark", "deep"),
+}
+"""Shades that have the name of another colour: pale red is pink, dark orange brown."""
+
 AFTERWARDS = ("in", "which is", "coloured", "with the colour")
 """Before a colour that follows its noun."""
 
@@ -182,4 +192,6 @@ def _split_article(text: str) -> tuple[str, list[str]]:
 
 def _shade(colour: str, rng: np.random.Generator) -> str:
     """A shade of a colour, or that it is one."""
-    return f"{colour} {pick(('coloured', 'colored'), rng)}" if rng.random() < 0.3 else f"{pick(SHADES, rng)} {colour}"
+    if rng.random() < 0.3:
+        return f"{colour} {pick(('coloured', 'colored'), rng)}"
+    return f"{pick([shade for shade in SHADES if shade not in OTHERS_SHADES.get(colour, ())], rng)} {colour}"

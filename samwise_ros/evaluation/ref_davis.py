@@ -19,6 +19,9 @@ from samwise_ros.evaluation.jf import JF, contour_accuracy, region_similarity
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.types import Frame
 
+MAX_OBJECTS = 30
+"""DAVIS has ten in a video at most; more are grey values that were palette numbers once."""
+
 
 @dataclass(frozen=True, slots=True)
 class RefDavisScores:
@@ -82,6 +85,11 @@ def _evaluate_video(
     truth = clips[0].truth
     first = truth.labels(0)
     objects = int(first.max(where=first != VOID, initial=0))
+    if objects > MAX_OBJECTS:
+        raise DatasetError(
+            f"labels of video '{clips[0].video}' name {objects} objects, expected at most {MAX_OBJECTS}: take the "
+            "palette images as they were published, whose values count objects"
+        )
     tracks = max(len(clips), objects)  # an object that nobody described is compared with an empty track
     sums = np.zeros((tracks, objects, 2))
     tracker = Tracker(segmenter, max_targets=len(clips))

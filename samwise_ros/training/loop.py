@@ -81,7 +81,12 @@ class Trainer:
         self.network = start_network(recipe)
         with self.accelerator.main_process_first():
             self.tokenizer = find_start_tokenizer(
-                recipe, self.network, self.weights_path, source.texts(), resumed=(out / STATE).exists()
+                recipe,
+                self.network,
+                self.weights_path,
+                source.texts(),
+                resumed=(out / STATE).exists(),
+                first=self.accelerator.is_local_main_process,
             )
         use_global_batch_norm(self.network)
         self.network.to(self.device)

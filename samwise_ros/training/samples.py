@@ -23,6 +23,7 @@ from samwise_ros.data.tracks import MOTIONS, SceneObject
 from samwise_ros.data.vocabulary import COLOURS, HELD_OUT_PAIRS, KINDS, MATERIALS
 from samwise_ros.data.wording import reword
 from samwise_ros.engine.preprocess import MEAN, fitted_size, whole_steps
+from samwise_ros.errors import DatasetError
 from samwise_ros.training.vary import retone, squash, swap_sides, vary
 
 SURFACES = ("", *MATERIALS)
@@ -53,6 +54,9 @@ camera's, and of their clips whose light is changed."""
 
 SQUASHES = (0.7, 1.43)
 """Range of a picture's width over what the camera's shape would have made it."""
+
+MAX_USELESS = 200
+"""After so many worlds in a row of which too little can be said, it is the recipe that cannot be."""
 
 FRAMES_AT_ONCE = 10
 """Frames that are filmed of each world; of clips two at least."""
@@ -125,6 +129,9 @@ class SyntheticSamples(IterableDataset[Sample]):
         weights: how often each kind of expression is drawn, by name; kinds that a clip cannot have are left out.
         reworded: share of the expressions that are put in other words.
         first_world: number of the first world, counted from FIRST_TRAINING_SEED.
+
+    Raises:
+        DatasetError: while iterating: no world has so many expressions of the weighted kinds.
     """
 
     def __init__(
@@ -149,8 +156,10 @@ class SyntheticSamples(IterableDataset[Sample]):
         seed = FIRST_TRAINING_SEED + self._first_world + offset
         rng = np.random.default_rng([seed, self._frames])
         buffer: list[Clip] = []
+        last_usable = seed
         while True:
             for filmed in self._film(seed, rng):
+                last_usable = seed
                 if len(buffer) < max(1, BUFFER_FRAMES // self._frames):
                     buffer.append(filmed)
                     continue
@@ -160,6 +169,12 @@ class SyntheticSamples(IterableDataset[Sample]):
                 drawn, buffer[place] = buffer[place], filmed
                 yield self._to_sample(drawn, rng)
             seed += step
+            if seed - last_usable > MAX_USELESS * step:
+                raise DatasetError(
+                    f"of {MAX_USELESS} worlds none has {self._expressions} expressions that can be asked of "
+                    f"{self._frames} frames with weights {self._weights}, expected some: ask fewer expressions, weigh "
+                    "more kinds, or take more frames (motion and late truths need four)"
+                )
 
     def _to_sample(self, clip: Clip, rng: np.random.Generator) -> Sample:
         if not self._expressions:

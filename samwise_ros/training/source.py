@@ -139,7 +139,8 @@ class SyntheticSource:
                 reworded=self._worlds.reworded,
                 first_world=first_world + index * len(order) * WORLDS_PER_STEP // len(group),
             )
-            loader = _make_loader(samples, self._recipe, stage, workers, prefetch_factor=4)
+            readers = max(workers and 1, workers // len(group))
+            loader = _make_loader(samples, self._recipe, stage, readers, prefetch_factor=4)
             batches.append(islice(loader, int((order[:skipped] == index).sum()), None))
         yield from _in_turn(batches, order[skipped:])
 

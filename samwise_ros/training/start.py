@@ -58,7 +58,13 @@ def start_network(recipe: Recipe) -> Network:
 
 
 def find_start_tokenizer(
-    recipe: Recipe, network: Network, weights: Path, texts: Iterable[str], resumed: bool = False
+    recipe: Recipe,
+    network: Network,
+    weights: Path,
+    texts: Iterable[str],
+    *,
+    resumed: bool = False,
+    first: bool = True,
 ) -> Tokenizer:
     """The tokenizer that the weights to be written will need, put beside them where it is not RoBERTa's own.
 
@@ -68,6 +74,7 @@ def find_start_tokenizer(
         weights: file that the training will write.
         texts: a tokenizer is made from these where the training starts from nothing.
         resumed: the tokenizer that this training began with is kept, where it has its own.
+        first: whether this process is the one that makes files, before the others ask.
 
     Returns:
         The tokenizer.
@@ -78,8 +85,11 @@ def find_start_tokenizer(
     own = tokenizer_path(weights)
     text = network.config.text
     if recipe.start_from is None or (resumed and own.is_file()):
-        if not own.is_file():
-            train_tokenizer(texts, text.vocab_size, own)
+        # One that lies there may be of another attempt, as below.
+        if first and not (resumed and own.is_file()):
+            partial = own.with_suffix(".partial")
+            train_tokenizer(texts, text.vocab_size, partial)
+            partial.replace(own)
         return load_tokenizer(own, text)
     # Not the one that may lie there already: it may be of an attempt to start from something else.
     theirs = find_tokenizer(Path(recipe.start_from), text, cache_dir(None))

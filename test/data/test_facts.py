@@ -70,6 +70,10 @@ def test_the_wrong_name_is_taken_where_nothing_has_it():
     alone = meant(red, blue)
     assert ("", "red", "cup", 1) in alone
     assert ("", "blue", "cup", 2) in alone
+    with_landmark = [fact for fact in true_facts(tracks_of(red, cup, x=[0.2, 0.8])) if fact.landmark == Noun("cup")]
+    tracks = tracks_of(red, replace(cup, odd=True), x=[0.2, 0.8])
+    wrong = [fact for seed in range(20) for fact in misnamed_facts(tracks, with_landmark, np.random.default_rng(seed))]
+    assert not any(fact.noun.kind == "cup" for fact in wrong), "the red cup left of the cup"
     assert not any(kind == "ball" or colour not in ("red", "blue") for _, colour, kind, _ in alone)
     assert not any(kind == "cup" for _, _, kind, _ in meant(red, blue, cup)), "a cup is there, of another colour"
     two = meant(red, replace(blue, colour="red"))
@@ -109,6 +113,27 @@ def test_the_middle_has_things_on_both_sides():
     balls = tracks_of(thing(1), thing(2), thing(3), x=[0.1, 0.28, 0.48])
     assert not any(name == "middle" for name, _ in said(balls, "place", Noun("ball")))
     assert ("middle", 2) in said(tracks_of(thing(1), thing(2), x=[0.1, 0.48]), "place", Noun("ball"))
+    assert not any(name == "middle" for name, _ in said(tracks_of(thing(1), thing(2), x=[0.1, 0.6]), "place"))
+
+
+def test_nothing_is_the_highest_while_another_is_held_up():
+    bottles = (thing(1, "bottle", size="large"), thing(2, "bottle", size="small"))
+    tracks = tracks_of(*bottles, x=[0.2, 0.8])
+    assert ("tallest", 1) in said(tracks, "order", Noun("bottle"))
+    assert not any(name == "tallest" for name, _ in said(moved(tracks, 1, up=0.03), "order", Noun("bottle")))
+
+
+def test_a_direction_is_not_denied_of_what_goes_that_way_too():
+    tracks = moved(tracks_of(thing(1), thing(2, "cup"), x=[0.2, 0.8]), 0, right=0.03, away=0.012)
+    assert "moving right" in tracks.motions[0]
+    denied = {
+        fact.name
+        for seed in range(20)
+        for fact in false_facts(tracks, np.random.default_rng(seed), 40)
+        if fact.noun == Noun("ball")
+    }
+    assert "moving left" in denied
+    assert not {"moving right", "moving away", "moving up"} & denied
 
 
 def test_nothing_is_counted_that_may_be_called_so_or_not():
@@ -203,6 +228,10 @@ def test_nothing_is_said_where_a_rivals_motion_is_unclear():
 def test_what_turns_back_may_be_said_to_go_either_way():
     assert may_be_said("moving left", frozenset(("moving", "turning")))
     assert not may_be_said("rolling", frozenset(("moving", "turning")))
+    assert may_be_said("spinning", frozenset(("moving", "turning"))), "it is turning around"
+    assert may_be_said("spinning", frozenset(("moving", "moving left", "rolling")))
+    assert not may_be_said("spinning", frozenset(("moving", "moving left")))
+    assert may_be_said("moving up", frozenset(("moving", "moving away", "perhaps moving up")))
     assert may_be_said("still", frozenset(("spinning",)))
 
 

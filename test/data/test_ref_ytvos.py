@@ -19,6 +19,7 @@ def test_training_clips_have_masks(tmp_path):
         ("boats", "0", "boats thing 1, text 0"),
         ("boats", "1", "boats thing 2, text 1"),
     ]
+    assert clips[0].truth.paths is clips[1].truth.paths, "a video's are many"
     assert [path.relative_to(tmp_path).as_posix() for path in clips[2].frame_paths] == [
         f"train/JPEGImages/cats/{name}.jpg" for name in FRAMES
     ]

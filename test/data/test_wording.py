@@ -46,6 +46,12 @@ def test_no_word_of_another_kind_and_no_word_that_means_something_is_added():
     assert not meaning & set(chain.from_iterable(text.split(" ") for text in added))
 
 
+def test_no_shade_is_another_colour():
+    said = " ".join(reworded("the red cup", 1000) + reworded("the orange cup", 1000) + reworded("the black cup", 1000))
+    assert {"dark red", "light orange", "dark black"} <= set(re.findall(r"\w+ (?:red|orange|black)", said))
+    assert not re.search("(pale|light) red|(dark|deep) orange|(light|pale|bright) black", said)
+
+
 def test_all_nouns_of_the_world_have_other_words():
     assert set(wording.OTHER_NOUNS) == {*chain.from_iterable(NOUNS.values()), "object", "thing"}
 

@@ -84,6 +84,11 @@ def test_annotations_that_do_not_fit(tmp_path):
     Image.new("L", (48, 32), 1).save(folder / "00005.png")
     with pytest.raises(DatasetError, match=r"truth for '.*00005\.jpg' has 48x32 px, expected the image's 24x16: take"):
         evaluate(tmp_path, {})
+    Image.new("L", (24, 16), 113).save(folder / "00000.png")
+    with pytest.raises(
+        DatasetError, match="labels of video 'boats' name 113 objects, expected at most 30: take the pal"
+    ):
+        evaluate(tmp_path, {})
     with pytest.raises(DatasetError, match="no video shows an object in its first frame"):
         evaluate_ref_davis(KnowingSegmenter({}), [])
 

@@ -14,6 +14,7 @@ from samwise_ros.data.synthetic import Clip, World, render_clip
 from samwise_ros.data.tracks import MOTIONS
 from samwise_ros.data.vocabulary import COLOURS, EXPRESSION_KINDS, KINDS, sample_texts
 from samwise_ros.engine.preprocess import normalise
+from samwise_ros.errors import DatasetError
 from samwise_ros.training import samples as module
 from samwise_ros.training.samples import (
     Sample,
@@ -51,6 +52,13 @@ def test_every_sample_has_as_many_expressions_as_asked():
         assert sample.masks.shape == (3, 2, 64, 64)
         assert sample.masks.dtype == np.bool_
         assert len(set(sample.texts)) == 3
+
+
+@pytest.mark.parametrize("asked", [{"weights": {"motion": 1.0}, "frames": 1, "expressions": 1}, {"expressions": 60}])
+def test_what_no_world_can_be_asked_is_told(asked: dict[str, object], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "MAX_USELESS", 3)
+    with pytest.raises(DatasetError, match=r"of 3 worlds none has .* expressions .* ask fewer expressions, weigh more"):
+        first_samples(1, **asked)
 
 
 def test_held_out_pairs_are_not_denied(monkeypatch: pytest.MonkeyPatch):

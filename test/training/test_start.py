@@ -67,6 +67,12 @@ def test_a_training_that_goes_on_keeps_its_tokenizer(tmp_path: Path) -> None:
     assert tokenizer_path(weights).read_bytes() == began_with
     find_start_tokenizer(recipe, network, weights, [])
     assert tokenizer_path(weights).read_bytes() != began_with
+    fresh = replace(recipe, start_from=None)
+    tokenizer = find_start_tokenizer(fresh, network, weights, ["a purple cow"])
+    assert "cow" in str(tokenizer.get_vocab()), "what lay there was of another attempt"
+    again = find_start_tokenizer(fresh, network, weights, [], first=False)
+    assert again.get_vocab() == tokenizer.get_vocab(), "another process takes what the first one made"
+    assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
 
 
 def test_refsam_without_some_of_its_parts() -> None:
