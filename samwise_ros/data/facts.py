@@ -227,9 +227,9 @@ def _relations(tracks: Tracks, me: int, rivals: int, other: int) -> Iterator[str
         yield "behind"
     if beside and tracks.nearer[me] >> other & 1 and (away[:, everyone] >= away[:, [other]]).all():
         yield "in front of"
-    gap = tracks.gap_m[:, other]
-    nearest = gap[:, me].max()
-    if nearest <= NEAR_M and gap[:, everyone].min() >= max(NEAR_RATIO * nearest, nearest + 0.05):
+    nearest = tracks.most_gap_m[:, other, me].max()
+    others_gap = tracks.least_gap_m[:, other][:, everyone].min()
+    if nearest <= NEAR_M and others_gap >= max(NEAR_RATIO * nearest, nearest + 0.05):
         yield "next to"
 
 

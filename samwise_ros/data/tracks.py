@@ -172,9 +172,16 @@ class Tracks:
         return np.asarray(lower & (away[:, None, :] - away[:, :, None] >= MIN_AWAY_M))
 
     @cached_property
-    def gap_m(self) -> Floats:
-        """(T, N, N) metres of table between two things."""
-        radius = self.half_m[:, :2].max(1)
+    def least_gap_m(self) -> Floats:
+        """(T, N, N) metres of table between two things, however they are turned."""
+        return self._gap_m(self.half_m[:, :2].max(1))
+
+    @cached_property
+    def most_gap_m(self) -> Floats:
+        """(T, N, N) the same at most; of what is round both are one."""
+        return self._gap_m(self.half_m[:, :2].min(1))
+
+    def _gap_m(self, radius: Floats) -> Floats:
         flat = self.ground_m[..., :2]
         return np.asarray(
             np.linalg.norm(flat[:, :, None] - flat[:, None], axis=-1) - radius[:, None] - radius, np.float64

@@ -193,6 +193,19 @@ def test_relations_to_a_thing_with_a_name():
     assert said(tracks, "relation", Noun("ball")) == relations
 
 
+def test_a_long_thing_may_reach_to_the_cup_or_not():
+    tracks = tracks_of(thing(1, "block"), thing(2, "block"), thing(3, "cup"), x=[0.4, 0.95, 0.6])
+    assert ("next to", 1) in said(tracks, "relation", Noun("block"))
+    long = tracks.half_m.copy()
+    long[0, 0] = 0.2
+    assert ("next to", 1) in said(replace(tracks, half_m=long), "relation", Noun("block")), "near even across"
+    long[0, 0], long[1, 0] = tracks.half_m[0, 0], 0.3
+    assert ("next to", 1) not in said(replace(tracks, half_m=long), "relation", Noun("block")), "the other may reach it"
+    long[1, 0], long[0, 1] = tracks.half_m[1, 0], 0.005
+    long[2, :2] = 0.005
+    assert ("next to", 1) not in said(replace(tracks, half_m=long), "relation", Noun("block")), "it may not reach it"
+
+
 def test_no_relation_that_a_rival_may_have_as_well():
     tracks = tracks_of(thing(1), thing(2), thing(3, "cup"), x=[0.2, 0.65, 0.7])
     assert ("left of", 1) not in said(tracks, "relation", Noun("ball"))
