@@ -142,7 +142,7 @@ class SyntheticSource:
             readers = max(workers and 1, workers // len(group))
             loader = _make_loader(samples, self._recipe, stage, readers, prefetch_factor=4)
             batches.append(islice(loader, int((order[:skipped] == index).sum()), None))
-        yield from _in_turn(batches, order[skipped:])
+        yield from _without_tracebacks(_in_turn(batches, order[skipped:]))
 
     def validate(self, segmenter: Segmenter[Any, Any, Any], picture: Path) -> dict[str, float]:
         """Mean J by kind of expression; see `Source.validate`."""
@@ -212,12 +212,7 @@ class DescribedSource:
             )
             left = range(int((order[:done] == index).sum()) * stage.batch, stage.steps * stage.batch)
             loaders.append(_make_loader(samples, self._recipe, stage, workers, sampler=left))
-        try:
-            yield from _in_turn(loaders, order[done:])
-        except DatasetError as error:
-            # A worker's, with the worker's traceback in its text. Its own one would keep the workers alive.
-            message = str(error).strip().rsplit("DatasetError: ", 1)[-1]
-            raise DatasetError(message) from error.with_traceback(None)
+        yield from _without_tracebacks(_in_turn(loaders, order[done:]))
 
     def validate(self, segmenter: Segmenter[Any, Any, Any], picture: Path) -> dict[str, float]:
         """J, F and J&F of videos, oIoU and mIoU of photographs; see `Source.validate`."""
@@ -295,6 +290,16 @@ def _in_turn(batches: Iterable[Iterable[Batch]], order: npt.NDArray[np.intp]) ->
     left = [iter(one) for one in batches]
     for index in order:
         yield next(left[index])
+
+
+def _without_tracebacks(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches; a worker's error has the worker's traceback in its text, and is told in its sentence alone."""
+    try:
+        yield from batches
+    except DatasetError as error:
+        message = str(error).strip().rsplit("DatasetError: ", 1)[-1]
+        # Its own traceback would keep the workers alive.
+        raise DatasetError(message) from error.with_traceback(None)
 
 
 def _step_px(recipe: Recipe, stage: Stage) -> int:

@@ -12,7 +12,7 @@ from dataset_folders import FRAMES, KnowingSegmenter, object_masks, write_mevis,
 from PIL import Image
 
 from samwise_ros.errors import ConfigError, DatasetError
-from samwise_ros.training import source
+from samwise_ros.training import samples, source
 from samwise_ros.training.recipe import read_recipe
 from samwise_ros.training.source import open_source
 
@@ -27,6 +27,15 @@ def test_samples_do_not_depend_on_where_a_run_was_resumed(write_recipe, small_ru
         assert torch.equal(batch.rgb, whole[step].rgb)
         assert batch.texts == whole[step].texts
     assert not any(torch.equal(whole[a].rgb[0], whole[b].rgb[0]) for a in range(4) for b in range(a))
+
+
+def test_a_recipe_that_no_world_fits_is_told_in_one_sentence(write_recipe, monkeypatch):
+    monkeypatch.setattr(samples, "MAX_USELESS", 3)
+    weights = {"first_world": 0, "expression_weights": {"motion": 1.0}}
+    stage = {"side_px": 64, "frames": 1, "batch": 1, "expressions": 1, "zoom": 1.0, "steps": 2}
+    made = open_source(read_recipe(write_recipe(data=weights, stages=[stage])))
+    with pytest.raises(DatasetError, match=r"^of 3 worlds none has 1 expressions that can be asked .* need four\)$"):
+        next(made.batches(0, 1))
 
 
 def test_stages_that_take_turns_have_worlds_of_their_own(write_recipe, small_run, monkeypatch):
