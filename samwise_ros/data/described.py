@@ -166,21 +166,24 @@ def read_videos(path: Path, remedy: str) -> dict[str, Mapping[str, Any]]:
 
 
 def walk_expressions(
-    videos: Mapping[str, Mapping[str, Any]], images: Path
-) -> Iterator[tuple[str, tuple[Path, ...], str, Any]]:
+    videos: Mapping[str, Mapping[str, Any]], images: Path, labels: Path | None = None
+) -> Iterator[tuple[str, tuple[Path, ...], tuple[Path, ...], str, Any]]:
     """Go through all expressions, those of a video one after the other.
 
     Args:
         videos: from `read_videos`.
         images: folder with a folder of JPEGs per video.
+        labels: folder with a folder of PNGs per video, if there is one.
 
     Yields:
-        The video's name, the paths of its frames, the expression's identifier and its entry.
+        The video's name, the paths of its frames and of their labels (all expressions of a video share them; none
+        without a folder), the expression's identifier and its entry.
     """
     for video, entry in videos.items():
         frames = tuple(images / video / f"{name}.jpg" for name in entry["frames"])
+        truth = () if labels is None else tuple(labels / video / f"{name}.png" for name in entry["frames"])
         for identifier, expression in entry["expressions"].items():
-            yield video, frames, identifier, expression
+            yield video, frames, truth, identifier, expression
 
 
 ValueT = TypeVar("ValueT")

@@ -176,11 +176,9 @@ def _places(tracks: Tracks, me: int, rivals: int) -> Iterator[str]:
     off_middle = np.abs(tracks.x - 0.5)
     apart = off_middle[:, members(rivals)] - off_middle[:, [me]]
     between = rivals & tracks.left[me] and rivals & tracks.right[me]
-    if len(members(rivals)) == 1:  # "the left one" is as good a name for what is not quite in the middle
-        between, most = rivals, MIDDLE_OF_TWO
-    else:
-        most = MIDDLE
-    if off_middle[:, me].max() < most and apart.min() >= MIN_PLACE_GAP and between:
+    # Of two, "the left one" is as good a name for what is not quite in the middle.
+    reach = MIDDLE_OF_TWO if len(members(rivals)) == 1 else MIDDLE if between else 0.0
+    if off_middle[:, me].max() < reach and apart.min() >= MIN_PLACE_GAP:
         yield "middle"
 
 

@@ -90,7 +90,7 @@ class MeViS:
 
     def __iter__(self) -> Iterator[DescribedClip[EncodedMasks | None]]:
         """Yield the clips, those of a video one after the other."""
-        for video, frames, identifier, expression in walk_expressions(self._videos, self._images):
+        for video, frames, _, identifier, expression in walk_expressions(self._videos, self._images):
             truth = None
             if self._tracks is not None:
                 truth = EncodedMasks(tuple(self._tracks[str(one)] for one in expression["anno_id"]), frames)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from samwise_ros.data.described import DescribedClip, LabelImages, check_folders, check_split, read_videos
+from samwise_ros.data.described import (
+    DescribedClip,
+    LabelImages,
+    check_folders,
+    check_split,
+    read_videos,
+    walk_expressions,
+)
 from samwise_ros.data.ref_ytvos import object_number
 from samwise_ros.errors import DatasetError
 
@@ -53,9 +60,7 @@ class RefDavis:
 
     def __iter__(self) -> Iterator[DescribedClip[LabelImages]]:
         """Yield the clips; of a video's the k-th is by annotator k % ANNOTATORS, of object k // ANNOTATORS."""
-        for video, entry in self._videos.items():
-            frames = tuple(self._images / video / f"{name}.jpg" for name in entry["frames"])
-            labels = tuple(self._labels / video / f"{name}.png" for name in entry["frames"])
-            for identifier, expression in entry["expressions"].items():
-                truth = LabelImages(labels, object_number(expression, video))
-                yield DescribedClip(video, identifier, expression["exp"], frames, truth)
+        every = walk_expressions(self._videos, self._images, self._labels)
+        for video, frames, labels, identifier, expression in every:
+            truth = LabelImages(labels, object_number(expression, video))
+            yield DescribedClip(video, identifier, expression["exp"], frames, truth)

@@ -59,15 +59,9 @@ class RefYoutubeVos:
 
     def __iter__(self) -> Iterator[DescribedClip[LabelImages | None]]:
         """Yield the clips, those of a video one after the other."""
-        paths: tuple[Path, ...] = ()
-        last = ""
-        for video, frames, identifier, expression in walk_expressions(self._videos, self._images):
-            truth = None
-            if self._labels is not None:
-                if video != last:  # all expressions of a video share them
-                    paths = tuple(self._labels / video / f"{frame.stem}.png" for frame in frames)
-                    last = video
-                truth = LabelImages(paths, object_number(expression, video))
+        every = walk_expressions(self._videos, self._images, self._labels)
+        for video, frames, labels, identifier, expression in every:
+            truth = LabelImages(labels, object_number(expression, video)) if self._labels else None
             yield DescribedClip(video, identifier, expression["exp"], frames, truth)
 
 

@@ -86,7 +86,7 @@ class Trainer:
                 self.weights_path,
                 source.texts(),
                 resumed=(out / STATE).exists(),
-                first=self.accelerator.is_local_main_process,
+                first=self.accelerator.is_main_process,
             )
         use_global_batch_norm(self.network)
         self.network.to(self.device)

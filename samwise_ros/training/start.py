@@ -74,7 +74,7 @@ def find_start_tokenizer(
         weights: file that the training will write.
         texts: a tokenizer is made from these where the training starts from nothing.
         resumed: the tokenizer that this training began with is kept, where it has its own.
-        first: whether this process is the one that makes files, before the others ask.
+        first: whether this process asks before the others, which take what it has made.
 
     Returns:
         The tokenizer.
@@ -86,7 +86,7 @@ def find_start_tokenizer(
     text = network.config.text
     if recipe.start_from is None or (resumed and own.is_file()):
         # One that lies there may be of another attempt, as below.
-        if first and not (resumed and own.is_file()):
+        if not own.is_file() or (first and not resumed):
             partial = own.with_suffix(".partial")
             train_tokenizer(texts, text.vocab_size, partial)
             partial.replace(own)
