@@ -70,9 +70,10 @@ def test_the_wrong_name_is_taken_where_nothing_has_it():
     alone = meant(red, blue)
     assert ("", "red", "cup", 1) in alone
     assert ("", "blue", "cup", 2) in alone
-    with_landmark = [fact for fact in true_facts(tracks_of(red, cup, x=[0.2, 0.8])) if fact.landmark == Noun("cup")]
-    tracks = tracks_of(red, replace(cup, odd=True), x=[0.2, 0.8])
-    wrong = [fact for seed in range(20) for fact in misnamed_facts(tracks, with_landmark, np.random.default_rng(seed))]
+    compared = tracks_of(red, replace(blue, colour="red"), replace(cup, odd=True), x=[0.2, 0.8, 0.5])
+    beside = [fact for fact in true_facts(compared) if fact.landmark == Noun("cup")]
+    wrong = [fact for seed in range(20) for fact in misnamed_facts(compared, beside, np.random.default_rng(seed))]
+    assert len({fact.noun.kind for fact in wrong}) > 5
     assert not any(fact.noun.kind == "cup" for fact in wrong), "the red cup left of the cup"
     assert not any(kind == "ball" or colour not in ("red", "blue") for _, colour, kind, _ in alone)
     assert not any(kind == "cup" for _, _, kind, _ in meant(red, blue, cup)), "a cup is there, of another colour"
