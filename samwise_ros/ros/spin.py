@@ -19,6 +19,8 @@ from samwise_ros.errors import ConfigError, SamwiseError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WAKE_S = 0.25
+_AGAIN_S = 0.5
+"""What is raised within a destructor or an import of compiled code may go no further: it is raised again after this."""
 
 
 def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Sequence[str] | None = None) -> int:
@@ -36,14 +38,12 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         The exit code: 0, or 1 after an error; a SamwiseError is logged as fatal. Where a thread of ours is still at a
         model, the process ends here: nothing can stop the thread, and it would abort with the interpreter.
     """
-    asked_to_end = False
 
     def end(*_: object) -> None:
-        nonlocal asked_to_end
-        asked_to_end = True
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
         sys.exit(0)
 
-    for number in _SIGNALS:
+    for number in (*_SIGNALS, signal.SIGALRM):
         signal.signal(number, end)
     nodes: Sequence[Node] = ()
     code = 0
@@ -54,7 +54,7 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         for node in nodes:
             executor.add_node(node)
             node.get_logger().info("ready")
-        while rclpy.ok() and not asked_to_end:  # what is raised within a destructor goes no further
+        while rclpy.ok():
             executor.spin_once(timeout_sec=_WAKE_S)
     except (SystemExit, ExternalShutdownException):
         pass
@@ -65,8 +65,9 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
         traceback.print_exc()
         code = 1
     finally:
-        for number in _SIGNALS:
+        for number in (*_SIGNALS, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()

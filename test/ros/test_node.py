@@ -554,22 +554,24 @@ def test_a_signal_does_not_wait_for_a_model_that_is_being_warmed(start):
     assert end_while_loading(start("-c", slow), signal.SIGINT) < 30
 
 
-def test_a_signal_that_comes_where_its_exception_is_lost_ends_the_node(start):
-    """In a destructor, or in a library that catches all."""
+@pytest.mark.parametrize("then", ["time.sleep(600)", "pass"], ids=["while it is made", "while it runs"])
+def test_a_signal_that_comes_where_its_exception_is_lost_ends_the_node(start, then):
+    """In a destructor, in the import of compiled code, or in a library that catches all."""
     deaf = (
-        "import os, signal, sys\n"
+        "import os, signal, sys, time\n"
         "from rclpy.node import Node\n"
         "from samwise_ros.ros.spin import run_nodes\n"
         "class Deaf(Node):\n"
-        "    def __init__(self): super().__init__('deaf'); self.timer = self.create_timer(0.01, self.call)\n"
-        "    def call(self):\n"
+        "    def __init__(self):\n"
+        "        super().__init__('deaf')\n"
         "        try: os.kill(os.getpid(), signal.SIGINT)\n"
         "        except SystemExit: print('lost')\n"
+        f"        {then}\n"
         "sys.exit(run_nodes('deaf', lambda: [Deaf()], []))"
     )
     process = start("-c", deaf)
     output, _ = process.communicate(timeout=60)
-    assert (process.returncode, output.count("lost")) == (0, 1)
+    assert (process.returncode, output.count("lost"), "Traceback" in output) == (0, 1, False)
 
 
 @pytest.mark.parametrize(
