@@ -28,6 +28,7 @@ PARAMETERS = {
     "cache_dir": (str, "Folder of `samwise download`."),
     "device": (str, "auto, cpu, cuda or cuda:N."),
     "precision": (str, "auto, float32, float16 or bfloat16."),
+    "image_side_px": (int, "Side of the network's image, a multiple of 64; small things need a large one."),
     "image_transport": (str, "raw or compressed."),
     "targets": (list, 'What to follow from the start, as in "[the red mug, the dog]".'),
     "use_depth": (bool, "true takes depth and camera_info too, for boxes in 3D."),
@@ -83,7 +84,7 @@ def camera_namespaces(given: dict[str, str]) -> list[str]:
     return ["/".join(filter(None, [*parts, camera.strip("/")])) for camera in read_list("cameras", given["cameras"])]
 
 
-def read_value(name: str, text: str) -> bool | list[str] | ParameterValue:
+def read_value(name: str, text: str) -> bool | int | list[str] | ParameterValue:
     """Read an argument as its parameter's type; a text stays one, also where it looks like a number."""
     kind = PARAMETERS[name][0]
     if kind is list:
@@ -95,6 +96,10 @@ def read_value(name: str, text: str) -> bool | list[str] | ParameterValue:
         return items
     if kind is bool and text.lower() not in ("true", "false"):
         raise ValueError(f"launch argument {name} is '{text}', expected true or false: correct it")
+    if kind is int:
+        if not text.isdecimal():
+            raise ValueError(f"launch argument {name} is '{text}', expected a whole number: correct it")
+        return int(text)
     return text.lower() == "true" if kind is bool else ParameterValue(text, value_type=str)
 
 

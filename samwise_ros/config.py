@@ -207,6 +207,9 @@ REFSAM_PARTS = ("dense_attention", "hierarchical_attention", "tracking", "pyrami
 PATCH_PX = 64
 """Pixels along an edge of the patches of SAMWISE's temporal attention, at strides 8, 16 and 32."""
 
+MAX_SIDE_PX = 2048
+"""Largest side of the network's image."""
+
 _SMALL_TEXT = TextConfig(vocab_size=2048, width=128, layers=4, heads=4, ffn=512, cuts=(1, 2, 3, 4), max_tokens=64)
 
 AnyConfig: TypeAlias = ModelConfig | RefSamConfig
@@ -277,6 +280,23 @@ PRESETS: dict[str, AnyConfig] = {
 def image_step_px(config: AnyConfig) -> int:
     """What height and width of the network's images are multiples of: its whole side where they are squares."""
     return PATCH_PX if isinstance(config, ModelConfig) and not config.square else config.image_side_px
+
+
+def check_image_side(side_px: int) -> None:
+    """Refuse a side of the network's image that no preset can have.
+
+    Args:
+        side_px: side S of the square into which images are fitted.
+
+    Raises:
+        ConfigError: it is not a multiple of PATCH_PX up to MAX_SIDE_PX.
+    """
+    if side_px % PATCH_PX or not PATCH_PX <= side_px <= MAX_SIDE_PX:
+        near = min(max(round(side_px / PATCH_PX), 1), MAX_SIDE_PX // PATCH_PX) * PATCH_PX
+        raise ConfigError(
+            f"image_side_px is {side_px}, expected a multiple of {PATCH_PX} from {PATCH_PX} to {MAX_SIDE_PX}: "
+            f"take {near}"
+        )
 
 
 def preset(name: str) -> AnyConfig:

@@ -32,6 +32,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto, float32, float16 or bfloat16 (default: %(default)s: float16 on a GPU, else float32)",
     )
+    parser.add_argument(
+        "--image-side-px",
+        type=positive_int,
+        metavar="S",
+        help="side of the square into which the network fits images, a multiple of 64; small things need a large one "
+        "(default: the preset's)",
+    )
 
 
 def build_chosen(args: argparse.Namespace, **how: Any) -> AnySegmenter:
@@ -43,7 +50,12 @@ def build_chosen(args: argparse.Namespace, **how: Any) -> AnySegmenter:
     from samwise_ros.model.build import build_segmenter
 
     model, weights = chosen_model(args)
-    return build_segmenter(model, weights=weights, device=args.device, mode=args.mode, precision=args.precision, **how)
+    return build_segmenter(model, weights=weights, **chosen_ways(args), **how)
+
+
+def chosen_ways(args: argparse.Namespace) -> dict[str, Any]:
+    """How the model is to run, as options of `build_segmenter`."""
+    return {name: getattr(args, name) for name in ("device", "mode", "precision", "image_side_px")}
 
 
 def chosen_model(args: argparse.Namespace) -> tuple[str, Path | None]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from samwise_ros.cli.arguments import add_model_arguments, build_chosen, chosen_model, positive_int
+from samwise_ros.cli.arguments import add_model_arguments, build_chosen, chosen_model, chosen_ways, positive_int
 
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
@@ -139,6 +139,8 @@ def measure_ros(args: argparse.Namespace) -> dict[str, Any]:
     params = {"model": model, "device": args.device, "precision": args.precision}
     if weights is not None:
         params["weights"] = str(weights)
+    if args.image_side_px is not None:
+        params["image_side_px"] = args.image_side_px
     command = [sys.executable, "-m", "samwise_ros.ros.bench", "--params", json.dumps(params)]
     counts = {"targets": args.targets, "frames": args.frames, "warmup": max(args.warmup, NODE_WARMUP_FRAMES)}
     for name, count in counts.items():
@@ -173,8 +175,7 @@ def _build(args: argparse.Namespace) -> tuple[Any, str]:
     except CheckpointError:
         if args.weights is not None:
             raise
-        options = {"device": args.device, "mode": args.mode, "precision": args.precision}
-        return build_random(args.model, **options, eager=args.eager), "random"
+        return build_random(args.model, **chosen_ways(args), eager=args.eager), "random"
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from samwise_ros.config import AnyConfig, ModelConfig, RefSamConfig, T5Config, TextConfig, preset
+from samwise_ros.config import AnyConfig, ModelConfig, RefSamConfig, T5Config, TextConfig, check_image_side, preset
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import checkpoint
 from samwise_ros.model.captured import CapturedSegmenter
@@ -144,6 +144,7 @@ def build_segmenter(
     device: str = "auto",
     mode: Mode = "stream",
     precision: str = "auto",
+    image_side_px: int | None = None,
     cache: Path | None = None,
     eager: bool = False,
 ) -> AnySegmenter:
@@ -155,6 +156,8 @@ def build_segmenter(
         device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
         mode: "stream", or for SAMWISE "clip"; see `model.samwise_segmenter`.
         precision: "auto" (float16 on a GPU, else float32) or one of `PRECISIONS`.
+        image_side_px: side S of the square into which images are fitted, a multiple of 64, which any weights take; None
+            for the preset's own. Small things need a large one, whose time grows with its square.
         cache: folder of `samwise download`; None for the usual one.
         eager: run every step as it is written, instead of whole: see `model.graphs` of a GPU and `model.traces`.
 
@@ -163,16 +166,15 @@ def build_segmenter(
         is RoBERTa's in the cache.
 
     Raises:
-        ConfigError: there is no such preset, device, mode or precision, or the weights overflow in float16.
+        ConfigError: there is no such preset, device, mode, precision or side, or the weights overflow in float16.
         CheckpointError: the weights or the tokenizer are missing or do not fit.
     """
-    config, place = preset(name), find_device(device)
-    _check_mode(config, mode)
-    dtype = find_dtype(precision, place)
+    config, place, dtype = _check_choice(name, device, mode, precision, image_side_px)
     cache = cache_dir(cache)
     if weights is None:
         weights = find_weights(name, cache)
     network = load_network(weights, name)
+    network.set_image_side(image_side_px or config.image_side_px)
     text = network.config.text
     tokenizer = load_tokenizer(find_tokenizer(weights, text, cache), text)
     if isinstance(network, Samwise) and not network.config.object_score:
@@ -186,6 +188,7 @@ def build_random(
     device: str = "auto",
     mode: Mode = "stream",
     precision: str = "auto",
+    image_side_px: int | None = None,
     eager: bool = False,
 ) -> AnySegmenter:
     """A model that has learnt nothing, with a tokenizer to which all words are one: to measure how fast a preset is.
@@ -195,18 +198,18 @@ def build_random(
         device: see `build_segmenter`.
         mode: see `build_segmenter`.
         precision: see `build_segmenter`.
+        image_side_px: see `build_segmenter`.
         eager: see `build_segmenter`.
 
     Returns:
         The model in evaluation mode, on its device.
 
     Raises:
-        ConfigError: there is no such preset, device, mode or precision.
+        ConfigError: there is no such preset, device, mode, precision or side.
     """
-    config, place = preset(name), find_device(device)
-    _check_mode(config, mode)
-    dtype = find_dtype(precision, place)
+    config, place, dtype = _check_choice(name, device, mode, precision, image_side_px)
     network = build_model(name).eval().requires_grad_(False)
+    network.set_image_side(image_side_px or config.image_side_px)
     use_onednn(network)
     special = config.text.special_ids
     tokenizer = Tokenizer(WordLevel({**special, "<unk>": len(special)}, unk_token="<unk>"))
@@ -274,13 +277,19 @@ def wrap_network(
     return SamwiseSegmenter(network, tokenizer, mode, dtype)
 
 
-def _check_mode(config: AnyConfig, mode: str) -> None:
+def _check_choice(
+    name: str, device: str, mode: str, precision: str, image_side_px: int | None
+) -> tuple[AnyConfig, torch.device, torch.dtype]:
+    config, place = preset(name), find_device(device)
+    if image_side_px is not None:
+        check_image_side(image_side_px)
     if mode not in MODES:
         raise ConfigError(f"mode is {mode!r}, expected one of {', '.join(MODES)}: choose one of these")
     if mode == "clip" and isinstance(config, RefSamConfig):
         raise ConfigError(
             f"mode is 'clip' for {config.name!r}, which takes one frame at a time, expected 'stream': choose it"
         )
+    return config, place, find_dtype(precision, place)
 
 
 def find_weights(name: str, cache: Path) -> Path:

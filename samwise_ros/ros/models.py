@@ -25,10 +25,12 @@ _WAKE_S = 0.25
 """A signal that another thread hears, or that comes just before the wait begins, is not heard for so long at most."""
 
 _lock = threading.Lock()
-_models: WeakValueDictionary[tuple[str, str, str, str, str], Segmenter[Any, Any, Any]] = WeakValueDictionary()
+_models: WeakValueDictionary[tuple[str, str, str, str, str, int], Segmenter[Any, Any, Any]] = WeakValueDictionary()
 
 
-def open_model(model: str, weights: str, cache_dir: str, device: str, precision: str) -> Segmenter[Any, Any, Any]:
+def open_model(
+    model: str, weights: str, cache_dir: str, device: str, precision: str, image_side_px: int
+) -> Segmenter[Any, Any, Any]:
     """Load and warm a model, or take the one that another node of this process has with the same arguments.
 
     Args:
@@ -37,15 +39,16 @@ def open_model(model: str, weights: str, cache_dir: str, device: str, precision:
         cache_dir: folder of `samwise download`; empty for the usual one.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "float32", "float16" or "bfloat16".
+        image_side_px: side of the square into which images are fitted; 0 for the preset's own.
 
     Returns:
         The model, which is freed when the last node lets go of it.
 
     Raises:
-        ConfigError: there is no such preset or device.
+        ConfigError: there is no such preset, device or side.
         CheckpointError: the weights are missing or unfit.
     """
-    key = (model, weights, cache_dir, device, precision)
+    key = (model, weights, cache_dir, device, precision, image_side_px)
     with _lock:
         segmenter = _models.get(key)
         if segmenter is None:
@@ -77,7 +80,9 @@ def _in_a_thread_that_ends(work: Callable[[], T]) -> T:
     return done[0]
 
 
-def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision: str) -> Segmenter[Any, Any, Any]:
+def _load_warm(
+    model: str, weights: str, cache_dir: str, device: str, precision: str, image_side_px: int
+) -> Segmenter[Any, Any, Any]:
     # The engine loads torch, which takes seconds: imported when the first model is asked for.
     from samwise_ros.engine import Tracker
     from samwise_ros.engine.preprocess import padded_size
@@ -89,6 +94,7 @@ def _load_warm(model: str, weights: str, cache_dir: str, device: str, precision:
         weights=Path(weights).expanduser() if weights else None,
         device=device,
         precision=precision,
+        image_side_px=image_side_px or None,
         cache=Path(cache_dir).expanduser() if cache_dir else None,
     )
     tracker = Tracker(segmenter)

@@ -210,7 +210,9 @@ class SamwiseNode(LifecycleNode):
         from samwise_ros.ros.models import open_model
 
         params = self._params
-        segmenter = open_model(params.model, params.weights, params.cache_dir, params.device, params.precision)
+        segmenter = open_model(
+            params.model, params.weights, params.cache_dir, params.device, params.precision, params.image_side_px
+        )
         self._gpu = segmenter.device
         return Tracker(segmenter, max_targets=params.max_targets, last_id=self._last_id)
 

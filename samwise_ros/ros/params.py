@@ -18,7 +18,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from samwise_ros.config import PRESETS
+from samwise_ros.config import MAX_SIDE_PX, PRESETS, check_image_side
 from samwise_ros.errors import ConfigError
 from samwise_ros.types import text_key
 
@@ -72,6 +72,7 @@ class NodeParams:
         cache_dir: folder of `samwise download`; empty for the usual one.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "float32", "float16" or "bfloat16".
+        image_side_px: side of the square into which the network fits images; 0 for the preset's own.
         image_transport: "raw" or "compressed".
         max_targets: how many targets are followed at most.
         targets: referring expressions to follow from the start.
@@ -108,6 +109,13 @@ class NodeParams:
         "auto",
         "What the model computes in: auto is float16 on a GPU, else float32.",
         choices=("auto", "float32", "float16", "bfloat16"),
+        changes=Changes.UNCONFIGURED,
+    )
+    image_side_px: int = param(
+        0,
+        "Side of the square into which the network fits images, a multiple of 64; 0 for the preset's own. Small things "
+        "need a large one.",
+        (0, MAX_SIDE_PX),
         changes=Changes.UNCONFIGURED,
     )
     image_transport: str = param(
@@ -166,6 +174,8 @@ class NodeParams:
             raise ConfigError(
                 f"parameter 'device' is '{self.device}', expected auto, cpu, cuda or cuda:N: choose one of these"
             )
+        if self.image_side_px:
+            check_image_side(self.image_side_px)
         targets = len({text_key(text) for text in self.targets})
         if targets > self.max_targets:
             raise ConfigError(

@@ -85,7 +85,7 @@ def test_the_node_runs_in_one_way(how: tuple[str, ...], monkeypatch, capsys: pyt
     assert f"{' '.join(how)} was given, expected none with --ros" in capsys.readouterr().err
 
 
-def test_the_node_is_given_the_preset_that_weights_names(monkeypatch):
+def test_the_node_is_given_the_side_and_the_preset_that_weights_names(monkeypatch):
     asked = []
 
     def run(command, **options):
@@ -95,8 +95,8 @@ def test_the_node_is_given_the_preset_that_weights_names(monkeypatch):
     monkeypatch.setattr(bench, "find_spec", lambda name: name)
     monkeypatch.setattr(bench, "measure", lambda args: {"weights": "of the preset"})
     monkeypatch.setattr(bench.subprocess, "run", run)
-    assert main(["bench", "--ros", "--json", "--weights", "refsam_compact", *SMALL]) == 0
-    assert asked == [{"model": "refsam_compact", "device": "cpu", "precision": "auto"}]
+    assert main(["bench", "--ros", "--json", "--weights", "refsam_compact", "--image-side-px", "128", *SMALL]) == 0
+    assert asked == [{"model": "refsam_compact", "device": "cpu", "precision": "auto", "image_side_px": 128}]
 
 
 def test_table_through_ros(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

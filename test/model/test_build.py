@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.evaluation.synthetic import evaluate_clips, summarise
 from samwise_ros.model.build import (
     WEIGHTS_DIR,
+    AnySegmenter,
     build_random,
     build_segmenter,
     empty_network,
@@ -100,6 +102,27 @@ def test_refsam_runs_from_its_weights_and_takes_one_frame_at_a_time(
         assert 0 <= found.score <= 1
     with pytest.raises(ConfigError, match="mode is 'clip' for 'refsam_compact', which takes one frame at a time"):
         build_segmenter("refsam_compact", weights=weights, device="cpu", mode="clip")
+
+
+@pytest.mark.parametrize("name", ["compact", "refsam_compact"])
+@pytest.mark.parametrize("build", [build_segmenter, build_random])
+def test_any_side_that_patches_fill(name: str, build: Callable[..., AnySegmenter]):
+    segmenter = build(name, device="cpu", image_side_px=192)
+    assert segmenter.image_side_px == segmenter.network.config.image_side_px == 192
+    tracker = Tracker(segmenter)
+    tracker.add("the red ball")
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        result = tracker.step(Frame(rng.integers(0, 256, (48, 64, 3), np.uint8)))
+    assert result.labels.shape == (48, 64)
+    assert build_segmenter(name, device="cpu").image_side_px == preset(name).image_side_px
+
+
+@pytest.mark.parametrize(("side_px", "near"), [(300, 320), (-64, 64), (16, 64), (0, 64), (4096, 2048)])
+def test_a_side_that_patches_do_not_fill(side_px: int, near: int):
+    sentence = f"image_side_px is {side_px}, expected a multiple of 64 from 64 to 2048: take {near}$"
+    with pytest.raises(ConfigError, match=sentence):
+        build_segmenter("compact", device="cpu", image_side_px=side_px)
 
 
 def test_unknown_mode():

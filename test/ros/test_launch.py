@@ -139,6 +139,7 @@ def test_without_autostart_the_node_waits(graph, start):
         ("targets:=[mug: red]", "launch argument targets is '[mug: red]', expected a list in brackets"),
         ("targets:=[red", "launch argument targets is '[red', expected a list in brackets"),
         ("autostart:=maybe", "launch argument autostart is 'maybe', expected true or false"),
+        ("image_side_px:=big", "launch argument image_side_px is 'big', expected a whole number"),
         ("params_file:=/nowhere.yaml", "launch argument params_file is '/nowhere.yaml', expected a YAML file"),
     ],
 )

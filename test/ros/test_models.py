@@ -13,7 +13,7 @@ from samwise_ros.errors import ConfigError
 from samwise_ros.model.traces import TracedSegmenter
 from samwise_ros.ros import models
 
-COMPACT = ("compact", "", "", "cpu", "auto")
+COMPACT = ("compact", "", "", "cpu", "auto", 0)
 
 
 def test_the_same_arguments_give_the_same_model():
@@ -41,7 +41,7 @@ def test_a_model_that_nobody_holds_is_gone():
 
 def test_a_model_that_there_is_not():
     with pytest.raises(ConfigError, match="model preset is 'nope'"):
-        models.open_model("nope", "", "", "cpu", "auto")
+        models.open_model("nope", "", "", "cpu", "auto", 0)
     assert not models._models
 
 

@@ -446,12 +446,13 @@ def test_parameters_reach_the_model_and_the_tracker(graph, monkeypatch):
         "cache_dir": "/cache",
         "device": "cpu",
         "precision": "bfloat16",
+        "image_side_px": 512,
         "max_targets": 2,
         "targets": ["the dog", "the cat"],
     }
     overrides = [Parameter(name, value=value) for name, value in params.items()]
     node = graph.add(SamwiseNode(context=graph.context, parameter_overrides=overrides))
-    assert asked == [("tiny", "w.pth", "/cache", "cpu", "bfloat16")]
+    assert asked == [("tiny", "w.pth", "/cache", "cpu", "bfloat16", 512)]
     assert [target.id for target in node._tracker.targets] == [1, 2]
     with pytest.raises(CommandError, match="3 targets would be followed, expected at most 2"):
         node._tracker.add("the bird")

@@ -83,6 +83,10 @@ def test_values_that_the_user_gives(graph):
             r"^parameter 'targets' has 2 expressions, expected at most 1 \(max_targets\): leave some out, or raise",
         ),
         (
+            {"image_side_px": 300},
+            "^image_side_px is 300, expected a multiple of 64 from 64 to 2048: take 320$",
+        ),
+        (
             {"warn_latency_ms": 900.0, "error_latency_ms": 800.0},
             r"^parameter 'warn_latency_ms' is 900.0, expected at most 800.0 \(error_latency_ms\): change the other one",
         ),
