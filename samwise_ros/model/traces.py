@@ -95,7 +95,9 @@ class TracedSegmenter(CapturedSegmenter[ImagesT, TextT, FramesT]):
             if step.trace is None:
                 busy = self._worker is not None and self._worker.is_alive()
                 if self._can_trace and not busy and self._make_room(step):
-                    self._worker = threading.Thread(target=self._trace, args=(step, images, text, past), name="trace")
+                    self._worker = threading.Thread(
+                        target=self._trace, args=(step, images, text, past), name="samwise_trace"
+                    )
                     self._worker.start()
                 return None
         with stage("traced step"), optimized_execution(False):  # optimising takes longer than it brings

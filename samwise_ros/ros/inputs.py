@@ -90,6 +90,13 @@ class CameraInputs:
         except ConfigError:
             self.close()
             raise
+        # Of a file for several cameras some fit others.
+        given = [name for name in node._parameter_overrides if name.startswith("qos_overrides.")]
+        if given and not any(map(node.has_parameter, given)):
+            node.get_logger().warning(
+                f"the parameter '{given[0]}' is of no subscription of this node, expected qos_overrides.{self.topic}"
+                ".subscription.reliability, history or depth: it is ignored, correct it"
+            )
 
     def close(self) -> None:
         """End the subscriptions."""

@@ -19,11 +19,13 @@ import argparse
 import functools
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # Humble has it nowhere else
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -49,7 +51,10 @@ if TYPE_CHECKING:
 
 NODE_NAME = "samwise"
 _WARN_EVERY_S = 5.0
+_LATE_S = 1.0
 _JOIN_TIMEOUT_S = 30.0
+_END_TIMEOUT_S = 2.0
+"""At the process's end, where `launch` kills what has not ended after ten seconds."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -84,7 +89,6 @@ class SamwiseNode(LifecycleNode):
 
     def __init__(self, tracker: Tracker | None = None, **options: Any) -> None:
         super().__init__(NODE_NAME, **options)
-        self._store = ParamStore(self, NodeParams, on_change=self._on_params)
         self._given_tracker = tracker
         self._tracker: Tracker | None = None
         self._outputs: Outputs | None = None
@@ -98,17 +102,24 @@ class SamwiseNode(LifecycleNode):
         self._statistics = Statistics()
         self._commands: CommandInterface | None = None
         self._gpu: Any = None
-        # Both live as long as the node, so that diagnostics tell of every state; the clock is a steady one, since
-        # simulated time may stand still.
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._watch = self.create_timer(self._params.diagnostics_period_s, self._on_watch, clock=steady)
-        if self._params.autostart:
-            self._start()
+        self._watched_s = time.monotonic()
+        self._answer_misfits()
+        try:
+            self._store = ParamStore(self, NodeParams, on_change=self._on_params)
+            # Both live as long as the node, so that diagnostics tell of every state; the clock is a steady one, since
+            # simulated time may stand still.
+            self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self._watch = self.create_timer(self._params.diagnostics_period_s, self._on_watch, clock=steady)
+            if self._params.autostart:
+                self._start()
+        except BaseException:  # a signal, too: nobody else knows this node yet, and what DDS shares would stay
+            self.destroy_node()
+            raise
 
     def destroy_node(self) -> None:
-        """End the worker after the image it is at, then the node."""
-        self._stop()
+        """End the worker after the image it is at, or without waiting long for that, then the node."""
+        self._stop(_END_TIMEOUT_S)
         self._clean()
         # rclpy leaves it to the garbage collector, and with it the node's publisher of its log.
         self._state_machine.destroy_when_not_in_use()
@@ -216,14 +227,33 @@ class SamwiseNode(LifecycleNode):
         self._gpu = segmenter.device
         return Tracker(segmenter, max_targets=params.max_targets, last_id=self._last_id)
 
-    def _stop(self) -> None:
+    def _answer_misfits(self) -> None:
+        """Refuse a transition that does not fit the state, which rclpy would end the process for (its issue 1209)."""
+        service = self._service_change_state
+        change_state = service.callback
+
+        def answer(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            state = self._state_machine.current_state[1]
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:
+                self.get_logger().warning(
+                    f"transition {request.transition.id} is refused ({str(error).split(', at /')[0]}), expected one "
+                    f"from the state {state}: see ros2 lifecycle list {self.get_fully_qualified_name()}"
+                )
+                response.success = False
+                return response
+
+        service.callback = answer
+
+    def _stop(self, timeout_s: float = _JOIN_TIMEOUT_S) -> None:
         """End the subscriptions and the worker; harmless where there are none."""
         if self._inputs is not None:
             self._inputs.close()
             self._inputs = None
         if self._worker is not None:
-            if not self._worker.stop(_JOIN_TIMEOUT_S):
-                self.get_logger().error(f"the model has not answered for {_JOIN_TIMEOUT_S:.0f} s: it is left behind")
+            if not self._worker.stop(timeout_s):
+                self.get_logger().error(f"the model has not answered for {timeout_s:.0f} s: it is left behind")
                 self._left_behind = self._worker
             self._dropped = self._worker.dropped
             counts = self._statistics.snapshot(self._dropped)
@@ -241,9 +271,9 @@ class SamwiseNode(LifecycleNode):
         if self._commands is not None:
             self._commands.close()
             self._commands = None
-        self._store.unlocked = True
         self._gpu = None
         if self._tracker is not None:
+            self._store.unlocked = True
             self._last_id = self._tracker.last_id  # no number is used twice, whatever the model
             self._tracker = None
             if self._given_tracker is None:
@@ -258,7 +288,10 @@ class SamwiseNode(LifecycleNode):
 
     def _on_watch(self) -> None:
         """Publish diagnostics, and warn of a camera that is silent."""
-        if self._inputs is not None:
+        # Where another node of the process held this thread up, images wait, too.
+        now_s, then_s = time.monotonic(), self._watched_s
+        self._watched_s = now_s
+        if self._inputs is not None and now_s - then_s < self._params.diagnostics_period_s + _LATE_S:
             self._inputs.check_silence(self._params.no_image_timeout_s)
         if self._diagnostics.get_subscription_count():
             stamp = self.get_clock().now().to_msg()
@@ -373,7 +406,16 @@ def _make_nodes(cameras: Sequence[str]) -> list[Node]:
     if len(set(namespaces)) < len(namespaces):
         raise ConfigError(f"cameras are {' '.join(cameras)}, expected different ones: rename them")
     # As a rule of the node's own, since a namespace of the whole process would win over one that is only given.
-    return [SamwiseNode(cli_args=["--ros-args", "-r", f"__ns:={name}"]) for name in namespaces] or [SamwiseNode()]
+    arguments: list[list[str] | None] = [["--ros-args", "-r", f"__ns:={name}"] for name in namespaces] or [None]
+    nodes: list[Node] = []
+    try:
+        for one in arguments:
+            nodes.append(SamwiseNode(cli_args=one))
+    except BaseException:
+        for node in nodes:
+            node.destroy_node()
+        raise
+    return nodes
 
 
 if __name__ == "__main__":

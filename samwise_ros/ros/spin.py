@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -58,6 +59,11 @@ def run_nodes(name: str, make_nodes: Callable[[], Sequence[Node]], arguments: Se
             executor.spin_once(timeout_sec=_WAKE_S)
     except (SystemExit, ExternalShutdownException):
         pass
+    except ParameterException as error:  # of rclpy's own parameters
+        get_logger(name).fatal(
+            f"{error.args[0]}: correct it on the command line, in the launch file or in the parameter file"
+        )
+        code = 1
     except SamwiseError as error:
         get_logger(name).fatal(str(error))
         code = 1

@@ -49,6 +49,27 @@ class Rig:
         self.graph.wait_for(lambda: len(self.arrivals) > count)
 
 
+@pytest.mark.parametrize(
+    "name", ["/picture.subscription.reliability", "/image.subscription.durability", "/image.publisher.depth"]
+)
+def test_an_override_of_no_subscription_is_warned_about(graph, capfd, name):
+    override = Parameter(f"qos_overrides.{name}", value="reliable")
+    Rig(graph, parameter_overrides=[override])
+    sentence = f"'qos_overrides.{name}' is of no subscription of this node, expected qos_overrides./image.subscription."
+    assert sentence in capfd.readouterr().err
+
+
+def test_overrides_of_several_cameras_are_right_where_one_is_this_node_s(graph, capfd):
+    names = ("/image", "/rear/image")
+    Rig(
+        graph,
+        parameter_overrides=[
+            Parameter(f"qos_overrides.{name}.subscription.reliability", value="reliable") for name in names
+        ],
+    )
+    assert "is of no subscription" not in capfd.readouterr().err
+
+
 def test_images_arrive_with_their_time_of_receipt(graph):
     rig = Rig(graph)
     rig.wait_for_match()

@@ -16,6 +16,8 @@ pytest.importorskip("samwise_ros.msg", reason="needs the built messages: make se
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fakes import FakeTracker, red_square
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Log
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
@@ -527,10 +529,13 @@ def test_a_signal_ends_the_node_cleanly(start, number):
 def end_while_loading(process, number):
     """Seconds until a node that has said that it is loading has ended, cleanly, after a signal."""
     wait_for_line(process, "loading")
+    shared = {Path(path) for path in re.findall(r"/dev/shm/fast\S+", Path(f"/proc/{process.pid}/maps").read_text())}
+    assert shared
     sent_s = time.monotonic()
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (0, "")
+    assert not [path for path in shared if path.exists()], "what DDS shares stays until the machine restarts"
     return time.monotonic() - sent_s
 
 
@@ -581,6 +586,7 @@ def test_a_signal_that_comes_where_its_exception_is_lost_ends_the_node(start, th
         (["--ros-args", "-p", "model:=nope"], "parameter 'model' is 'nope', expected compact, tiny"),
         (["--ros-args", "-p", "max_targets:=300"], "parameter 'max_targets' is refused"),
         (["--ros-args", "--params-file", "/nowhere.yaml"], "ROS refuses the command line .*nowhere.yaml"),
+        (["--ros-args", "-p", "use_sim_time:=1"], "'use_sim_time' to '1' .*: correct it on the command line, in"),
         (["--cameras", "front", "/front"], "cameras are front /front, expected different ones: rename them"),
         (["--cameras", "front", "rear cam"], "camera 'rear cam' is no namespace, expected letters, digits, _ and /"),
     ],
@@ -593,6 +599,40 @@ def test_a_wrong_configuration_ends_the_node_with_one_sentence(start, arguments,
     assert len(fatal) == 1
     assert re.search(sentence, fatal[0])
     assert "Traceback" not in output
+
+
+def test_a_watch_that_was_held_up_blames_no_camera(graph):
+    """As where another node of the process has loaded its model for a while."""
+    node = Rig(graph, diagnostics_period_s=0.2, no_image_timeout_s=1.0).node
+    asked = []
+    node._inputs.check_silence = asked.append
+    time.sleep(1.5)
+    node._on_watch()
+    assert asked == [], "images that came by then wait to be taken"
+    node._on_watch()
+    assert asked == [1.0]
+
+
+def test_a_transition_that_does_not_fit_is_refused_and_the_node_lives_on(graph):
+    rig = Rig(graph, "mask", targets=["the red square"])
+    client = rig.probe.create_client(ChangeState, "samwise/change_state")
+    graph.wait_for(client.service_is_ready)
+    answer = client.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
+    graph.wait_for(answer.done)
+    assert not answer.result().success
+    sentence = "expected one from the state active: see ros2 lifecycle list /samwise"
+    assert rig.wait_for_log(sentence).msg.startswith("transition 1 is refused (")
+    rig.show(1)
+    rig.wait_for_results(1)
+
+
+def test_the_end_does_not_wait_long_for_a_slow_model(graph):
+    node = SamwiseNode(FakeTracker(), context=graph.context)
+    asked, stop = [], node._worker.stop
+    node._worker.stop = lambda timeout_s: asked.append(timeout_s) or stop(timeout_s)
+    node.destroy_node()
+    assert len(asked) == 1
+    assert asked[0] <= 2, "launch kills after ten seconds, and there may be several cameras"
 
 
 def test_one_process_serves_several_cameras(graph, start):
