@@ -39,6 +39,7 @@ def tracks_of(*things: SceneObject, x: list[float], away: list[float] | None = N
         spins=np.zeros((frames, count), bool),
         may_spin=np.zeros((frames, count), bool),
         rolls=np.array([one.kind == "ball" for one in things]),
+        arm_moves=False,
     )
 
 

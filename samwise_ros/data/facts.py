@@ -12,6 +12,7 @@ from samwise_ros.data.tracks import (
     MIN_MOTION_FRAMES,
     MIN_PLACE_GAP,
     MIN_VISIBLE_SHARE,
+    MIN_WHOLE,
     UNCLEAR,
     SceneObject,
     Tracks,
@@ -148,7 +149,7 @@ def _kind_of_noun(tracks: Tracks, noun: Noun, others: int) -> str:
 def _comparisons(tracks: Tracks, me: int, rivals: int, noun: Noun, landmarks: list[tuple[Noun, int]]) -> Iterator[Fact]:
     """Yield the properties that tell `me` from its rivals."""
     index, both = tracks.objects[me].index, noun.size or noun.material
-    for name in _motions(tracks, me, rivals):
+    for name in _motions(tracks, me, rivals, noun):
         yield Fact("combined" if both else "motion", "motion", name, noun, index)
     if not tracks.steady >> me & 1:
         return
@@ -191,8 +192,6 @@ def _orders(tracks: Tracks, me: int, rivals: int, noun: Noun) -> Iterator[str]:
         "smallest": tracks.smaller,
         "biggest": tracks.larger,
     }
-    if (tracks.ground_m[:, everyone, 2] > 0).any():  # "the highest" may be what is held up
-        del superlatives["tallest"]
     for name, clear in superlatives.items():
         if rivals & ~clear[me] == 0 and (len(everyone) > 2 or name in ("tallest", "nearest", "farthest")):
             yield name
@@ -242,14 +241,16 @@ def _landmarks(tracks: Tracks) -> Iterator[tuple[Noun, int]]:
                 break
 
 
-def _motions(tracks: Tracks, me: int, rivals: int) -> Iterator[str]:
-    """The motions that `me` has and no rival might be said to have."""
+def _motions(tracks: Tracks, me: int, rivals: int, noun: Noun) -> Iterator[str]:
+    """The motions that `me` has and no rival might be said to have, nor an arm where anything is a thing."""
     if len(tracks.share) < MIN_MOTION_FRAMES or (1 << me | rivals) & ~tracks.named:
         return
     theirs = [tracks.motions[i] for i in members(rivals)]
     if any(UNCLEAR in motion for motion in theirs):
         return
     for name in sorted(tracks.motions[me] & PHRASES["motion"].keys()):
+        if tracks.arm_moves and noun.parts == 0 and name != "still":
+            continue
         if not any(may_be_said(name, motion) for motion in theirs):
             yield name
 
@@ -267,18 +268,24 @@ def may_be_said(name: str, motion: frozenset[str]) -> bool:
 
 def _late_facts(tracks: Tracks) -> Iterator[Fact]:
     """Yield what becomes true after a look-alike was there: something enters, or begins to move."""
-    frames = len(tracks.share)
     for me in members(tracks.in_view):
         thing, others = tracks.objects[me], tracks.in_view & ~(1 << me)
-        shown = tracks.share[:, me]
-        first = int((shown > 0).argmax())
-        if 0 < first <= frames - 2 and (shown[first + 1 :] >= MIN_VISIBLE_SHARE).mean() >= 0.7:
+        if first := _enters(tracks, me):
             for noun in (Noun(thing.kind, thing.colour), Noun(thing.kind), Noun(colour=thing.colour)):
                 alike = [i for i in members(others) if _looks_alike(thing, tracks.objects[i])]
                 before = any(tracks.share[0, i] >= MIN_VISIBLE_SHARE for i in alike)
                 if before and not called(tracks, noun, others) and not _another_is_one(tracks, thing, noun, others):
                     yield Fact("late", "", "", noun, thing.index, since=first)
         yield from _late_motions(tracks, me, others)
+
+
+def _enters(tracks: Tracks, me: int) -> int:
+    """The frame in which a thing comes into view, to stay and to be recognised; 0 where it does not."""
+    shown, frames = tracks.share[:, me], len(tracks.share)
+    first = int((shown > 0).argmax())
+    if not 0 < first <= frames - 2 or tracks.whole[first:, me].max() < MIN_WHOLE:
+        return 0
+    return first if (shown[first + 1 :] >= MIN_VISIBLE_SHARE).mean() >= 0.7 else 0
 
 
 def _looks_alike(thing: SceneObject, other: SceneObject) -> bool:
@@ -298,6 +305,8 @@ def _late_motions(tracks: Tracks, me: int, others: int) -> Iterator[Fact]:
     for noun in (Noun(thing.kind), Noun(colour=thing.colour), Noun(thing.kind, thing.colour), Noun()):
         rivals = called(tracks, noun, others)
         if _another_is_one(tracks, thing, noun, others):
+            continue
+        if tracks.arm_moves and noun.parts == 0:
             continue
         if rivals and rivals & ~tracks.steady == 0 and all("still" in tracks.motions[i] for i in members(rivals)):
             for name in sorted(names):

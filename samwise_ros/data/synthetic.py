@@ -34,6 +34,9 @@ LAST_EVENT = 80
 PIXELS_AT_ONCE = 1_300_000
 """Four pictures of 640x480 are filmed together; more would be no faster on a CPU."""
 
+BOX_SPOTS = 0.8 * np.stack(np.meshgrid(*3 * [np.linspace(-1, 1, 4)]), -1).reshape(-1, 3)
+"""Places (64, 3) within a box of half extents 1 that stand for what fills it."""
+
 NORMAL_UNIT = 127
 """Length of a normal that is kept in whole numbers."""
 
@@ -237,15 +240,14 @@ class World:
         props = self._stage.props[: len(self.objects)]
         area, x = np.stack([_count_pixels(picture, len(props)) for picture in instances], axis=1)
         half = np.array([prop.extents_m for prop in props])
-        foot = np.stack([prop.route.at(moments) for prop in props], 1)
-        middle = foot + [0, 0, 1] * half
+        foot, middle = self._places(moments)
         seen_at, foot_at = (self._project(moments, points) for points in (middle, foot))
         still = np.full_like(moments, moments[len(moments) // 2])
         turns = np.stack([prop.route.start <= moments for prop in props], 1)
         return Tracks(
             objects=self.objects,
             share=area / (self._height * self._width),
-            whole=area / np.maximum(silhouettes, 1),
+            whole=area / np.maximum(silhouettes, 1) * self._inside(moments),
             x=np.where(area > 0, x, seen_at[..., 0]) / self._width,
             foot_y=foot_at[..., 1] / self._height,
             size=np.sqrt(silhouettes) / self._width,
@@ -256,7 +258,23 @@ class World:
             spins=turns & np.array([prop.can_be_seen_to_spin is True for prop in props]),
             may_spin=turns & np.array([prop.can_be_seen_to_spin is None for prop in props]),
             rolls=np.array([prop.route.rolls for prop in props]),
+            arm_moves=any(np.ptp(arm.route.at(moments), axis=0).any() for arm in self._stage.props[len(props) :]),
         )
+
+    def _places(self, moments: Floats) -> tuple[Floats, Floats]:
+        """Where things touch the table, and their middles: (T, N, 3) both, metres."""
+        props = self._stage.props[: len(self.objects)]
+        foot = np.stack([prop.route.at(moments) for prop in props], 1)
+        return foot, foot + [(0, 0, prop.extents_m[2]) for prop in props]
+
+    def _inside(self, moments: Floats) -> Floats:
+        """The share (T, N) of each thing's box that is within the picture's edges."""
+        props, middle = self._stage.props[: len(self.objects)], self._places(moments)[1]
+        turn = np.stack([prop.route.turn(moments, prop.half_m[2]) for prop in props], 1)
+        spots = np.array([prop.half_m for prop in props])[:, None] * BOX_SPOTS
+        points = middle[:, :, None] + np.einsum("tnij,nkj->tnki", turn, spots)
+        seen_at = self._project(moments, points.reshape(len(moments), -1, 3)).reshape(*points.shape[:3], 2)
+        return np.asarray(((seen_at >= 0) & (seen_at < [self._width, self._height])).all(-1).mean(-1))
 
     def _project(self, moments: Floats, points: Floats) -> Floats:
         """Where points (T, P, 3) are in the picture: (T, P, 2) pixels."""

@@ -17,8 +17,8 @@ Bools = npt.NDArray[np.bool_]
 
 MIN_VISIBLE_SHARE = 0.0015
 """Share of the picture that a thing must show to be spoken of."""
-MIN_WHOLE = 0.4
-"""Share of its silhouette that a thing must show once to be named."""
+MIN_WHOLE = 0.25
+"""Share of itself that a thing must show, half of the time, to be named: a strip at the picture's edge is no cup."""
 MIN_SIZE_RATIO = 1.3
 """Ratio of apparent and of real widths from which on one thing is clearly larger."""
 MIN_PLACE_GAP = 0.09
@@ -72,7 +72,7 @@ class Tracks:
     Attributes:
         objects: the N things.
         share: (T, N) visible pixels as a share of the picture's.
-        whole: (T, N) visible pixels as a share of those that it would show if nothing stood before it.
+        whole: (T, N) the part of the thing that is seen: not behind another one, and within the picture's edges.
         x: (T, N) centre of what is visible, 0..1 from the left; of the whole thing where nothing is.
         foot_y: (T, N) where it stands, as a share of the height.
         size: (T, N) square root of the whole silhouette's area, as a share of the picture's width.
@@ -83,6 +83,7 @@ class Tracks:
         spins: (T, N) it can be seen to turn around itself.
         may_spin: (T, N) it turns around itself, and one may see it or not.
         rolls: (N,) it rolls when it moves.
+        arm_moves: an arm is moving, which somebody might call a thing.
     """
 
     objects: tuple[SceneObject, ...]
@@ -98,6 +99,7 @@ class Tracks:
     spins: Bools
     may_spin: Bools
     rolls: Bools
+    arm_moves: bool
 
     @cached_property
     def in_view(self) -> int:
@@ -107,12 +109,17 @@ class Tracks:
     @cached_property
     def steady(self) -> int:
         """Things that are well in view in every frame."""
-        return bits((self.share >= MIN_VISIBLE_SHARE).all(0) & (self.whole >= MIN_WHOLE).any(0))
+        return bits((self.share >= MIN_VISIBLE_SHARE).all(0)) & self.recognisable
 
     @cached_property
     def named(self) -> int:
         """Things that are well in view most of the time."""
-        return bits(((self.share >= MIN_VISIBLE_SHARE).mean(0) >= 0.5) & (self.whole >= MIN_WHOLE).any(0))
+        return bits((self.share >= MIN_VISIBLE_SHARE).mean(0) >= 0.5) & self.recognisable
+
+    @cached_property
+    def recognisable(self) -> int:
+        """Things that show enough of themselves half of the time."""
+        return bits((self.whole >= MIN_WHOLE).mean(0) >= 0.5)
 
     @cached_property
     def left(self) -> list[int]:

@@ -104,7 +104,7 @@ PHRASES: dict[str, dict[str, Phrases]] = {
             ("the nearest {x}", "the closest {x}", "the {x} closest to the camera"), ("the {x} nearest to the camera",)
         ),
         "farthest": Phrases(("the farthest {x}", "the {x} farthest away"), ("the {x} that is farthest away",)),
-        "tallest": Phrases(("the tallest {x}", "the highest {x}"), ("the {x} that is tallest",)),
+        "tallest": Phrases(("the tallest {x}",), ("the {x} that is tallest",)),
         "smallest": Phrases(("the smallest {x}",), ("the {x} that is smallest",)),
         "biggest": Phrases(("the biggest {x}", "the largest {x}"), ("the {x} that is biggest",)),
     },

@@ -63,7 +63,7 @@ NAMES = (
 """Names of what the synthetic world does not have. Where its colour, size or place single a thing out, it may be called
 by one of them: no list will have all that people say, and what they mean is there nevertheless."""
 
-UNTRAINED_NAMES = ("horse", "animal", "machine", "robot arm", "motorcycle", "lighter", "fruit", "gadget")
+UNTRAINED_NAMES = ("horse", "animal", "machine", "trolley", "motorcycle", "lighter", "fruit", "gadget")
 """The same, for tests alone."""
 
 ARTICLES = ("this", "that", "my", "your", "our", "his", "her", "some")

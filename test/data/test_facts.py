@@ -117,13 +117,6 @@ def test_the_middle_has_things_on_both_sides():
     assert not any(name == "middle" for name, _ in said(tracks_of(thing(1), thing(2), x=[0.1, 0.6]), "place"))
 
 
-def test_nothing_is_the_highest_while_another_is_held_up():
-    bottles = (thing(1, "bottle", size="large"), thing(2, "bottle", size="small"))
-    tracks = tracks_of(*bottles, x=[0.2, 0.8])
-    assert ("tallest", 1) in said(tracks, "order", Noun("bottle"))
-    assert not any(name == "tallest" for name, _ in said(moved(tracks, 1, up=0.03), "order", Noun("bottle")))
-
-
 def test_a_direction_is_not_denied_of_what_goes_that_way_too():
     tracks = moved(tracks_of(thing(1), thing(2, "cup"), x=[0.2, 0.8]), 0, right=0.03, away=0.012)
     assert "moving right" in tracks.motions[0]
@@ -264,6 +257,38 @@ def test_what_begins_to_move_moved_not_from_the_start_on():
         tracks = moved(tracks_of(thing(1), thing(2), x=[0.2, 0.8], frames=12), 0, right=0.03, since=since)
         assert not said(tracks, "motion", Noun("ball"))
         assert ("moving right", 1) in said(tracks, "late", Noun("ball"))
+
+
+def test_what_moves_may_be_an_arm():
+    tracks = moved(tracks_of(thing(1), thing(2, "cup"), x=[0.2, 0.8]), 0, right=0.03)
+    assert ("moving", 1) in said(tracks, "motion", Noun())
+    assert ("still", 2) in said(tracks, "motion", Noun())
+    beside = replace(tracks, arm_moves=True)
+    assert said(beside, "motion", Noun()) == {("still", 2)}
+    assert said(beside, "motion", Noun("ball")) == said(tracks, "motion", Noun("ball"))
+    late = moved(tracks_of(thing(1), thing(2, "cup"), x=[0.2, 0.8], frames=8), 0, right=0.03, since=2)
+    assert ("moving", 1) in said(late, "late", Noun())
+    assert not said(replace(late, arm_moves=True), "late", Noun())
+
+
+def test_a_strip_at_the_picture_s_edge_has_no_name():
+    tracks = tracks_of(thing(1), thing(2, "cup"), x=[0.2, 0.98])
+    strip = replace(tracks, whole=tracks.whole * [1.0, 0.2])
+    assert (Noun("cup"), 2) in nouns(tracks, "kind")
+    assert {index for _, index in nouns(strip, "kind")} == {1}
+    assert not any(fact.landmark or fact.index == 2 for fact in true_facts(strip))
+    assert not any(
+        fact.noun == Noun("cup") for fact in false_facts(strip, np.random.default_rng(0), 99) if not fact.name
+    )
+
+
+def test_what_never_shows_enough_of_itself_does_not_arrive():
+    tracks = tracks_of(thing(1), thing(2, "cup"), x=[0.2, 0.8])
+    share, whole = tracks.share.copy(), tracks.whole.copy()
+    share[:2, 1] = whole[:2, 1] = 0
+    came = replace(tracks, share=share, whole=whole)
+    assert (Noun("cup"), 2) in nouns(came, "late")
+    assert not nouns(replace(came, whole=0.2 * whole), "late")
 
 
 def test_an_arrival_after_a_look_alike_is_late():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -158,6 +159,29 @@ def test_a_closer_camera_shows_things_larger():
         larger.append(near.max() / max(1, far.max()))
     assert np.median(larger) > 1.5
     assert World(3, height=48, width=64, zoom=2.0).objects == World(3, height=48, width=64).objects
+
+
+def test_what_the_picture_s_edge_cuts_off_is_missing(monkeypatch: pytest.MonkeyPatch):
+    """Beside the silhouettes of the same things in a picture that goes on at all sides."""
+    moments = np.array([0.0])
+
+    def worlds(side_px: int) -> list[World]:
+        made = range(1002000, 1002012)
+        return [World(seed, height=side_px, width=side_px, zoom=3, varied=True) for seed in made]
+
+    seen = np.concatenate([world._film(moments)[3][0] for world in worlds(64)])
+    inside = np.concatenate([world._inside(moments)[0] for world in worlds(64)])
+    eyes = Stage.eyes
+    monkeypatch.setattr(
+        Stage,
+        "eyes",
+        lambda stage, t, height, width, device: replace(eyes(stage, t, 64, 64, device), height=height, width=width),
+    )
+    whole = np.concatenate([world._film(moments)[3][0] for world in worlds(5 * 64)])
+    shown = seen / np.maximum(whole, 1)
+    assert ((shown > 0) & (shown < 0.25)).sum() >= 5
+    assert np.corrcoef(shown, inside)[0, 1] > 0.95
+    assert np.abs(shown - inside).mean() < 0.08
 
 
 def test_varied_worlds_deny_things_of_the_rooms_colours():
