@@ -1,6 +1,6 @@
 """Measure `compact` on real footage of coloured things and write the part of docs/results.md that tells.
 
-    python tools/footage.py FOLDER                      # a quarter of an hour on one CPU core
+    python tools/footage.py FOLDER                      # three quarters of an hour on one CPU core
     python tools/footage.py FOLDER --weights FILE       # prints only: other weights than those that ship
 
 FOLDER holds the videos of `CLIPS` and `UNSEEN`, which belong to others and are not in the project: download each from
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from samwise_ros.model.build import build_segmenter
 
 FRAMES = 24
 """Of each clip, up to every fourth frame of the video; of long videos after their first sixth."""
+
+SIDES_PX = (320, 448)
+"""Sides of the network's image: `compact`'s own, and a larger one, for small things."""
 
 MIN_SHARE = 1e-3
 """Where the thing covers less of the picture than this, as it enters or leaves, the frame does not count."""
@@ -825,8 +828,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the videos are")
     parser.add_argument("--weights", type=Path, help="weights file (default: those that ship)")
     options = parser.parse_args()
-    segmenter = build_segmenter("compact", weights=options.weights, device="auto")
-    chosen, unseen = (measure(clips, options.folder, segmenter) for clips in (CLIPS, UNSEEN))
+    segmenters = [build_segmenter("compact", weights=options.weights, image_side_px=side) for side in SIDES_PX]
+    chosen, unseen = (measure(clips, options.folder, segmenters) for clips in (CLIPS, UNSEEN))
     text = (
         f"Videos on which samples, trainings and weights were chosen:\n\n{chosen}\n\n"
         f"Videos that had no part in choosing samples and trainings:\n\n{unseen}"
@@ -836,28 +839,59 @@ def main() -> None:
         write_part("tools/footage.py", text)
 
 
-def measure(clips: tuple[Clip, ...], folder: Path, segmenter: Any) -> str:
-    """A table of some clips, and how often something has a mask that is not there."""
-    rows, means = ["| clip | source | expression | J | frames |", "|---|---|---|---|---|"], []
-    misnamed, missing = [], []
+@dataclass
+class Found:
+    """What one model found in some clips.
+
+    Attributes:
+        scores: mean J per expression.
+        misnamed: per frame in which what is asked for is not there but its colour is, whether there is a mask.
+        missing: per frame in which neither is there.
+    """
+
+    scores: list[float] = field(default_factory=list)
+    misnamed: list[bool] = field(default_factory=list)
+    missing: list[bool] = field(default_factory=list)
+
+
+def measure(clips: tuple[Clip, ...], folder: Path, segmenters: Sequence[Any]) -> str:
+    """A table of some clips, a column for each model, and how often something has a mask that is not there."""
+    heads = ("clip", "source", "expression", "frames", *(f"J, {one.image_side_px} px" for one in segmenters))
+    rows, models = [row(heads), row(["---"] * len(heads))], [Found() for _ in segmenters]
     for clip in clips:
         frames = read_frames(folder / clip.name)[: clip.frames]
-        masks, _ = track_texts(segmenter, frames, (*clip.things, *clip.absent))
-        for (text, hue), found in zip(clip.things.items(), masks, strict=False):
-            pairs = [(mask, find_hue(frame, hue)) for mask, frame in zip(found, frames, strict=True)]
-            scores = [region_similarity(*pair) for pair in pairs if pair[1].mean() >= MIN_SHARE]
-            means.append(float(np.mean(scores)))
-            rows.append(f"| {clip.name} | {clip.source} | {text} | {means[-1]:.2f} | {len(scores)} |")
+        truths = [np.stack([find_hue(frame, hue) for frame in frames]) for hue in clip.things.values()]
+        there = [truth.mean((1, 2)) >= MIN_SHARE for truth in truths]
         seen = set().union(*map(colours, clip.things))
-        for text, found in zip(clip.absent, masks[len(clip.things) :], strict=True):
-            (misnamed if colours(text) & seen else missing).extend(found.any((1, 2)).tolist())
-    rows.append(f"| | | **all** | **{np.mean(means):.2f}** | |")
+        for segmenter, model in zip(segmenters, models, strict=True):
+            masks, _ = track_texts(segmenter, frames, (*clip.things, *clip.absent))
+            for found, truth, times in zip(masks, truths, there, strict=False):
+                pairs = zip(found[times], truth[times], strict=True)
+                model.scores.append(float(np.mean([region_similarity(*pair) for pair in pairs])))
+            for text, found in zip(clip.absent, masks[len(clip.things) :], strict=True):
+                (model.misnamed if colours(text) & seen else model.missing).extend(found.any((1, 2)).tolist())
+        count = len(clip.things)
+        for i, (text, times) in enumerate(zip(clip.things, there, strict=True)):
+            scores = [f"{model.scores[i - count]:.2f}" for model in models]
+            rows.append(row([clip.name, clip.source, text, str(int(times.sum())), *scores]))
+    rows.append(row(["", "", "**all**", "", *(f"**{np.mean(model.scores):.2f}**" for model in models)]))
+    misnamed, missing = (
+        " and ".join(
+            f"{sum(frames)} ({side.image_side_px} px)" for side, frames in zip(segmenters, counted, strict=True)
+        )
+        for counted in ([model.misnamed for model in models], [model.missing for model in models])
+    )
+    first = models[0]
     answered = (
-        f"Of {len(misnamed + missing)} frames in which something is asked for that is not there, "
-        f"{sum(misnamed + missing)} have a mask: {sum(misnamed)} of {len(misnamed)} where one of the things above has "
-        f"its colour, {sum(missing)} of the {len(missing)} others."
+        f"Of {len(first.misnamed)} frames in which something is asked for that is not there, while one of the things "
+        f"above has its colour, {misnamed} have a mask; of the {len(first.missing)} others {missing}."
     )
     return "\n".join(rows) + f"\n\n{answered}"
+
+
+def row(cells: Sequence[str]) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def colours(text: str) -> set[str]:
