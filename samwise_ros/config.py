@@ -66,7 +66,7 @@ class ModelConfig:
 
     Attributes:
         name: the preset's name.
-        image_side_px: side S of the square into which images are fitted.
+        image_side_px: side S of the square into which images are fitted, unless another one is asked for.
         hiera: image backbone.
         text: text encoder.
         width: channels of the neck, the memory attention and the mask decoder.
@@ -85,6 +85,7 @@ class ModelConfig:
         square: whether frames are padded to squares, as the original does, or only to whole patches, which costs less;
             see `image_step_px`.
         follow_edges: whether masks are upsampled along the edges of the picture; see `model.edges`.
+        fine_side_px: the side where there is time for a larger one, on a GPU and for recordings; None for the same.
 
     `object_score`, `temporal_attention` and `memory_check` are False in the published single-image model; no published
     model lacks `vision_to_text`, which the paper's ablation leaves out, and none has a `pyramid` or `frame_change`, as
@@ -110,6 +111,7 @@ class ModelConfig:
     frame_change: bool = False
     square: bool = True
     follow_edges: bool = False
+    fine_side_px: int | None = None
 
 
 OPTIONAL_PARTS = ("vision_to_text", "object_score", "temporal_attention", "memory_check", "pyramid", "frame_change")
@@ -235,6 +237,7 @@ PRESETS: dict[str, AnyConfig] = {
             frame_change=True,
             square=False,
             follow_edges=True,
+            fine_side_px=448,
         ),
         ModelConfig(
             name="tiny",
@@ -280,6 +283,11 @@ PRESETS: dict[str, AnyConfig] = {
 def image_step_px(config: AnyConfig) -> int:
     """What height and width of the network's images are multiples of: its whole side where they are squares."""
     return PATCH_PX if isinstance(config, ModelConfig) and not config.square else config.image_side_px
+
+
+def fine_side_px(config: AnyConfig) -> int:
+    """Side of the network's image where there is time for a larger one: on a GPU, and for recordings."""
+    return (config.fine_side_px if isinstance(config, ModelConfig) else None) or config.image_side_px
 
 
 def check_image_side(side_px: int) -> None:

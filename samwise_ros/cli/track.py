@@ -9,7 +9,7 @@ from itertools import chain, islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samwise_ros.cli.arguments import add_model_arguments, build_chosen, positive_int
+from samwise_ros.cli.arguments import add_model_arguments, build_chosen, chosen_model, positive_int
 
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
@@ -37,6 +37,7 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Track through the footage; nothing in DIR is touched before input, model and texts proved good."""
     from samwise_ros.cli.results import ResultFolder
+    from samwise_ros.config import fine_side_px, preset
     from samwise_ros.data.video import open_footage
     from samwise_ros.engine.tracker import MAX_LABEL, Tracker
     from samwise_ros.errors import ConfigError
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> None:
                 f"--text '{text}' was given twice, expected different ones, since each has a label: leave one out"
             )
         seen.add(text_key(text))
+    if args.image_side_px is None:  # a recording waits, other than a camera
+        args.image_side_px = fine_side_px(preset(chosen_model(args)[0]))
     tracker = Tracker(build_chosen(args), max_targets=min(MAX_LABEL, len(args.text)))
     for text in args.text:
         tracker.add(text)

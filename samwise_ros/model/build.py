@@ -16,7 +16,16 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from samwise_ros.config import AnyConfig, ModelConfig, RefSamConfig, T5Config, TextConfig, check_image_side, preset
+from samwise_ros.config import (
+    AnyConfig,
+    ModelConfig,
+    RefSamConfig,
+    T5Config,
+    TextConfig,
+    check_image_side,
+    fine_side_px,
+    preset,
+)
 from samwise_ros.errors import CheckpointError, ConfigError
 from samwise_ros.model import checkpoint
 from samwise_ros.model.captured import CapturedSegmenter
@@ -157,7 +166,7 @@ def build_segmenter(
         mode: "stream", or for SAMWISE "clip"; see `model.samwise_segmenter`.
         precision: "auto" (float16 on a GPU, else float32) or one of `PRECISIONS`.
         image_side_px: side S of the square into which images are fitted, a multiple of 64, which any weights take; None
-            for the preset's own. Small things need a large one, whose time grows with its square.
+            for the preset's own, on a GPU its finer one. Small things need a large side; time grows with its square.
         cache: folder of `samwise download`; None for the usual one.
         eager: run every step as it is written, instead of whole: see `model.graphs` of a GPU and `model.traces`.
 
@@ -174,7 +183,7 @@ def build_segmenter(
     if weights is None:
         weights = find_weights(name, cache)
     network = load_network(weights, name)
-    network.set_image_side(image_side_px or config.image_side_px)
+    network.set_image_side(image_side_px or usual_side(config, place))
     text = network.config.text
     tokenizer = load_tokenizer(find_tokenizer(weights, text, cache), text)
     if isinstance(network, Samwise) and not network.config.object_score:
@@ -209,7 +218,7 @@ def build_random(
     """
     config, place, dtype = _check_choice(name, device, mode, precision, image_side_px)
     network = build_model(name).eval().requires_grad_(False)
-    network.set_image_side(image_side_px or config.image_side_px)
+    network.set_image_side(image_side_px or usual_side(config, place))
     use_onednn(network)
     special = config.text.special_ids
     tokenizer = Tokenizer(WordLevel({**special, "<unk>": len(special)}, unk_token="<unk>"))
@@ -275,6 +284,11 @@ def wrap_network(
     if isinstance(network, RefSam):
         return RefSamSegmenter(network, tokenizer, dtype)
     return SamwiseSegmenter(network, tokenizer, mode, dtype)
+
+
+def usual_side(config: AnyConfig, place: torch.device) -> int:
+    """Side of a preset's images on a device, where none is asked for."""
+    return fine_side_px(config) if place.type == "cuda" else config.image_side_px
 
 
 def _check_choice(

@@ -173,13 +173,15 @@ def test_a_shorter_run_leaves_nothing_of_a_longer_one(tmp_path: Path, clip: Path
     assert (out / "notes.txt").read_text() == "mine"
 
 
-def test_the_segmenter_is_built_as_asked(tmp_path: Path, clip: Path, built_with: list[tuple[Any, ...]]) -> None:
+def test_the_segmenter_is_built_as_asked_or_for_small_things(
+    tmp_path: Path, clip: Path, built_with: list[tuple[Any, ...]]
+) -> None:
     assert track(clip, tmp_path / "a") == 0
     given = {"model": "tiny", "weights": "w.safetensors", "device": "cpu", "mode": "clip", "precision": "float32"}
     options = [word for name, value in given.items() for word in (f"--{name}", value)] + ["--image-side-px", "512"]
     assert track(clip, tmp_path / "b", *options) == 0
     assert built_with == [
-        ("compact", None, "auto", "stream", "auto", None),
+        ("compact", None, "auto", "stream", "auto", 448),
         ("tiny", Path("w.safetensors"), "cpu", "clip", "float32", 512),
     ]
 

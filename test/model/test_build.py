@@ -24,6 +24,7 @@ from samwise_ros.model.build import (
     find_device,
     find_tokenizer,
     find_weights,
+    usual_side,
 )
 from samwise_ros.model.checkpoint import save_weights
 from samwise_ros.model.refsam import RefSam
@@ -116,6 +117,14 @@ def test_any_side_that_patches_fill(name: str, build: Callable[..., AnySegmenter
         result = tracker.step(Frame(rng.integers(0, 256, (48, 64, 3), np.uint8)))
     assert result.labels.shape == (48, 64)
     assert build_segmenter(name, device="cpu").image_side_px == preset(name).image_side_px
+
+
+def test_a_gpu_has_the_time_for_a_finer_side():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    sides = {name: (usual_side(config, cpu), usual_side(config, gpu)) for name, config in PRESETS.items()}
+    assert sides.pop("compact") == (320, 448)
+    assert sides.pop("refsam_compact") == (256, 256)
+    assert set(sides.values()) == {(1024, 1024)}, "as published"
 
 
 @pytest.mark.parametrize(("side_px", "near"), [(300, 320), (-64, 64), (16, 64), (0, 64), (4096, 2048)])
