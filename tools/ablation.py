@@ -125,7 +125,7 @@ def train(recipe: dict[str, Any], folder: Path) -> None:
 
 def measure(model: str, weights: Path, clips: int, frames: int, name: str) -> dict[str, Any]:
     """Scores of one variant in stream mode."""
-    segmenter = build_segmenter(model, weights=weights, device="auto")
+    segmenter = build_segmenter(model, weights=weights, image_side_px=preset(model).image_side_px)
     scores = evaluate_clips(segmenter, range(clips), frames=frames, **SIZE_PX)
     return summarise(list(tqdm(scores, total=clips, desc=name, unit="clip")))
 

@@ -44,7 +44,8 @@ def main() -> None:
     options = parser.parse_args()
     summaries = []
     for model, split, mode in RUNS:
-        segmenter = build_segmenter(model, weights=getattr(options, model), device="auto", mode=mode)
+        weights, side_px = getattr(options, model), preset(model).image_side_px  # on a GPU, too
+        segmenter = build_segmenter(model, weights=weights, mode=mode, image_side_px=side_px)
         asked = {**SIZE, "split": split}
         scores = evaluate_clips(segmenter, range(options.clips), **asked)
         clips: list[ClipScores] = list(tqdm(scores, total=options.clips, desc=f"{model}, {split}, {mode}", unit="clip"))
