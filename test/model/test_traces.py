@@ -81,6 +81,7 @@ def test_steps_that_come_again_are_traced_and_answer_the_same(padded: Plain, lon
     monkeypatch.setattr(traced, "_run", lambda *args: runs.append(1) or step(*args))
     assert_same(follow(Tracker(traced), longer, traced), follow(Tracker(padded), longer))
     assert made(traced) == 2
+    assert traced._worker.name.startswith("samwise_"), "by which `ros.spin` knows what an exit must not wait for"
     assert len(runs) == 2  # once for each trace; the frames themselves ran as written, and then without Python
 
 
