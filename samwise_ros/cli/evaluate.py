@@ -8,7 +8,7 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samwise_ros.cli.arguments import add_model_arguments, build_chosen, positive_int
+from samwise_ros.cli.arguments import add_model_arguments, build_chosen, chosen_model, positive_int
 
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
@@ -57,8 +57,11 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print a table, or write the zip; the data set's folder is checked before the model is built."""
+    from samwise_ros.config import preset
     from samwise_ros.errors import ConfigError
 
+    if args.image_side_px is None:  # or a GPU would give other numbers than a CPU
+        args.image_side_px = preset(chosen_model(args)[0]).image_side_px
     if args.dataset == "synthetic":
         from samwise_ros.evaluation.synthetic import SPLITS
 

@@ -49,6 +49,9 @@ def test_the_table_is_printed(asked: dict[str, Any], capsys: pytest.CaptureFixtu
     assert "| **all** | 1 | **0.750** |" in capsys.readouterr().out
     assert asked["seeds"] == range(3)
     assert asked["split"] == "test"
+    assert asked["image_side_px"] == 320, "a GPU gives the numbers that a CPU gives"
+    assert main(["evaluate", "--clips", "3", "--image-side-px", "448"]) == 0
+    assert asked["image_side_px"] == 448
 
 
 def test_json_says_the_same(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]):
