@@ -37,7 +37,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="S",
         help="side of the square into which the network fits images, a multiple of 64; small things need a large one "
-        "(default: the preset's; of compact 320, and 448 on a GPU and in `track`)",
+        "(default: the preset's; of compact 320, in `track` and, but for `evaluate`, on a GPU 448)",
     )
 
 
