@@ -162,7 +162,7 @@ class SamwiseNode(LifecycleNode):
                 on_image=self._on_image,
             )
         except SamwiseError as error:
-            self._stop()
+            self._stop(_JOIN_TIMEOUT_S)
             return self._refuse(f"not activated: {error}")
         self._refusal = ""
         self.get_logger().info(f"active: waiting for images on {self._inputs.topic}")
@@ -171,7 +171,7 @@ class SamwiseNode(LifecycleNode):
     @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe from the camera, and finish the image at hand."""
-        self._stop()
+        self._stop(_JOIN_TIMEOUT_S)
         return super().on_deactivate(state)
 
     @_logged
@@ -184,13 +184,13 @@ class SamwiseNode(LifecycleNode):
     @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End everything, from any state."""
-        self._stop()
+        self._stop(_JOIN_TIMEOUT_S)
         self._clean()
         return SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """A transition raised: end everything, so that the node may be configured anew."""
-        self._stop()
+        self._stop(_JOIN_TIMEOUT_S)
         self._clean()
         return SUCCESS
 
@@ -246,7 +246,7 @@ class SamwiseNode(LifecycleNode):
 
         service.callback = answer
 
-    def _stop(self, timeout_s: float = _JOIN_TIMEOUT_S) -> None:
+    def _stop(self, timeout_s: float) -> None:
         """End the subscriptions and the worker; harmless where there are none."""
         if self._inputs is not None:
             self._inputs.close()
