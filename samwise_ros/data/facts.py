@@ -50,7 +50,7 @@ class Noun:
         return (
             (not self.kind or thing.odd or is_called(self.kind, thing.kind))
             and self.colour in ("", thing.colour)
-            and self.material in ("", thing.material)
+            and (not self.material or thing.material in ("", self.material))
             and self.size in ("", thing.size)
         )
 

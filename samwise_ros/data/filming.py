@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from samwise_ros.data.cutouts import LIT, albedo_of, axes, stand, without
 from samwise_ros.data.patterns import look_up, pattern_bank
+from samwise_ros.data.photographs import Photographs, look_up_surface
 from samwise_ros.data.raycaster import Eyes, Sight, Things, columns, light_reaches, look, normals, to_local, to_world
 
 LIFT = 2e-3
@@ -28,6 +30,8 @@ class Materials:
         pattern: (F, N) int64, index into `patterns.PATTERNS`.
         sides_per_m: (F, N) how often the pattern repeats.
         gloss: (F, N) strength of the highlight, 0..1.
+        photograph: (F, N) int64, index into the scene's photographs, of surfaces or of things; -1 for what is none.
+        tinted: (F, N) bool, a photographed thing is the first colour in the photograph's shades.
     """
 
     first: Tensor
@@ -35,6 +39,8 @@ class Materials:
     pattern: Tensor
     sides_per_m: Tensor
     gloss: Tensor
+    photograph: Tensor
+    tinted: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +79,14 @@ class Lamp:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that is filmed in F frames."""
+    """All that is filmed in F frames, of which some may be photographs."""
 
     things: Things
     skins: Materials
     planes: Planes
     walls: Materials
     lamp: Lamp
+    photographs: Photographs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ class Film:
         light: (F, H, W, 3) linear.
         owner: (F, H, W) uint8, 0 for the room, n + 1 for thing n.
         normal: (F, H, W, 3) unit vectors out of the things' surfaces, in the camera's coordinates (x right, y down, z
-            forwards); 0 for the room.
+            forwards); 0 for the room and for photographs.
         silhouette: (F, N) int64, pixels that each thing would have if nothing stood before it.
     """
 
@@ -104,7 +111,10 @@ class Film:
 def film(scene: Scene, eyes: Eyes) -> Film:
     """Film F frames of a scene with F cameras."""
     rays = eyes.rays()
-    sight = look(scene.things, eyes, rays)
+    cutouts = scene.skins.photograph
+    sight = look(without(scene.things, cutouts), eyes, rays)
+    if scene.photographs is not None:
+        sight = stand(scene.photographs, cutouts, scene.things, eyes, rays, sight)
     light, depth = _film_room(scene, eyes, rays, sight)
     seen = sight.depth < depth + LIFT
     frame, row, column = torch.nonzero(seen, as_tuple=True)
@@ -148,7 +158,11 @@ def _film_room(scene: Scene, eyes: Eyes, rays: Tensor, sight: Sight) -> tuple[Te
 
     chosen = nearest[:, None]
     at = (u.gather(1, chosen)[:, 0].flatten(), v.gather(1, chosen)[:, 0].flatten())
-    albedo = _colour(scene.walls, frame.flatten(), nearest.flatten(), *at).reshape(frames, height, width, 3)
+    which = (frame.flatten(), nearest.flatten())
+    colours = _colour(scene.walls, *which, *at)
+    if scene.photographs is not None:
+        colours = _hang(scene.photographs, scene.walls, *which, *at, colours)
+    albedo = colours.reshape(frames, height, width, 3)
     light = albedo * (scene.lamp.ambient[:, None, None] + (slope * lit)[..., None] * scene.lamp.colour[:, None, None])
     return torch.where(torch.isfinite(depth)[..., None], light, scene.lamp.ambient[:, None, None]), depth
 
@@ -188,7 +202,8 @@ def _shade_things(
     slope = (outward * towards).sum(-1).clamp(min=0)
     shows = slope > 0
     lifted = (points + LIFT * outward)[shows]
-    passes = light_reaches(scene.things, frame[shows], lifted, lamp.direction, lamp.softness)
+    solids = without(scene.things, scene.skins.photograph)
+    passes = light_reaches(solids, frame[shows], lifted, lamp.direction, lamp.softness)
     lit = torch.zeros_like(slope).masked_scatter(shows, passes)
     # What comes from everywhere is darker from below, where the table is.
     ambient = lamp.ambient[frame] * (0.75 + 0.25 * outward[:, 2:])
@@ -196,7 +211,26 @@ def _shade_things(
     highlight = mirrored.square().square().square().square() ** 3 * lit
     shine = scene.skins.gloss[frame, thing] * highlight
     light = albedo * (ambient + (slope * lit)[:, None] * lamp.colour[frame]) + shine[:, None] * lamp.colour[frame]
+    if scene.photographs is not None:
+        _show_cutouts(scene, eyes, (frame, thing), points, light, outward)
     return light, outward
+
+
+def _show_cutouts(
+    scene: Scene, eyes: Eyes, pixels: tuple[Tensor, Tensor], points: Tensor, light: Tensor, outward: Tensor
+) -> None:
+    """Write what photographs show at points (P, 3), of frames and things (P,), into light and normals (P, 3)."""
+    assert scene.photographs is not None
+    cut = scene.skins.photograph[pixels] >= 0
+    frame, thing = (index[cut] for index in pixels)
+    across, up, _ = axes(scene.things, eyes, frame, thing)
+    away, half = points[cut] - scene.things.place[frame, thing], scene.things.half[frame, thing]
+    places = (away * across).sum(-1) / half[:, 0], (away * up).sum(-1) / half[:, 2]
+    skins, lamp = scene.skins, scene.lamp
+    which, tinted = skins.photograph[frame, thing], skins.tinted[frame, thing]
+    seen = albedo_of(scene.photographs, which, places, skins.first[frame, thing], tinted)
+    light[cut] = seen * (lamp.ambient[frame] + LIT * lamp.colour[frame])
+    outward[cut] = 0
 
 
 def _colour(materials: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m: Tensor) -> Tensor:
@@ -205,3 +239,13 @@ def _colour(materials: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m
     bank = pattern_bank(u_m.device)
     mixed = look_up(bank, materials.pattern[frame, index], u_m * scale, v_m * scale)
     return torch.lerp(materials.first[frame, index], materials.second[frame, index], mixed[:, None])
+
+
+def _hang(
+    photographs: Photographs, walls: Materials, frame: Tensor, index: Tensor, u_m: Tensor, v_m: Tensor, colours: Tensor
+) -> Tensor:
+    """Albedo (P, 3) of surfaces of which some are photographs; `colours` is that of the others."""
+    which, scale = walls.photograph[frame, index], walls.sides_per_m[frame, index]
+    shown = which >= 0
+    colours[shown] = look_up_surface(photographs, which[shown], (u_m * scale)[shown], (v_m * scale)[shown])
+    return colours

@@ -149,7 +149,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Prop:
-    """One thing of a stage; `thing` is None for an arm, which nobody speaks of."""
+    """One thing of a stage; `thing` is None for an arm, which nobody speaks of.
+
+    What is a photograph (its number, -1 for solids) is a solid to the light alone; `tinted` is what has `first` in the
+    photograph's shades. See `data.cutouts`.
+    """
 
     thing: SceneObject | None
     kind: str
@@ -160,6 +164,8 @@ class Prop:
     sides_per_m: float
     gloss: float
     route: Route
+    photograph: int = -1
+    tinted: bool = False
 
     @property
     def extents_m(self) -> tuple[float, float, float]:

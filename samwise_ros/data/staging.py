@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from samwise_ros.data.decor import Paint, choose_paint, choose_patches
+from samwise_ros.data.cutouts import cut_out
+from samwise_ros.data.decor import PAINTS, Paint, choose_paint, choose_patches
 from samwise_ros.data.filming import Film, Lamp, Materials, Planes, Scene, film
+from samwise_ros.data.photographs import Photographs
 from samwise_ros.data.props import (
     Prop,
     choose_arms,
@@ -38,6 +40,13 @@ SENSOR_WIDTH_PX = 640
 PAINTED = 0.15
 """Share of the tables, floors, walls and arms of varied stages that have a colour which things have."""
 
+PICTURED = (0.4, 0.5, 0.6, 0.6, 0.4)
+"""Share of the tables, floors, walls behind and beside, and patches of varied stages that are photographs, where there
+are any."""
+
+PICTURED_PER_M = ((0.8, 3.0), (0.3, 1.2), (0.3, 1.2), (0.3, 1.2), (1.5, 5.0))
+"""Range of how often these repeat."""
+
 LOOK_AT = 30.0
 """A camera that comes closer looks at where a thing is in this frame."""
 
@@ -46,14 +55,15 @@ class Stage:
     """One endless scene.
 
     Args:
-        seed: 0 or more; decides everything but the size of the picture.
+        seed: 0 or more; decides everything but the size of the picture and what photographs show.
         speed_m: the fastest things' way per frame.
-        zoom: how much closer than usual the camera is, to one of the things; 1 or more.
+        zoom: how much closer than usual the camera is, to one of the things.
         held_out: half of the things are pairs of colour and kind, and all patterns variants, that no other stage has.
         grip: a hand holds one of the things and goes where it goes.
         varied: things have other shapes, too: of other proportions, and such as have no name; some lie or stand on
             their heads, have colours between two names' examples, and some of the arms are robots'. The room has
             colours, too; see `data.decor`.
+        photographs: some of the things and surfaces of a varied stage are; None for none.
     """
 
     def __init__(
@@ -65,12 +75,15 @@ class Stage:
         held_out: bool = False,
         grip: bool = False,
         varied: bool = False,
+        photographs: Photographs | None = None,
     ) -> None:
-        self._seed, self._held_out = seed, held_out
+        self._seed, self._held_out, self._photographs = seed, held_out, photographs
         rng = np.random.default_rng([seed, 10, int(held_out)])
         things = choose_props(rng, speed_m, held_out)
         if varied:
             things = [make_unusual(self._rng(15, thing), prop) for thing, prop in enumerate(things)]
+        if varied and photographs is not None:
+            things = [cut_out(self._rng(19, thing), prop, photographs) for thing, prop in enumerate(things)]
         arms = choose_arms(rng, speed_m)
         if grip:
             arms.append(holding_arm(self._rng(14, 0), things))
@@ -83,7 +96,11 @@ class Stage:
         self._choose_room(rng)
         if varied:
             self._decorate(paints)
-        self.room_colours = tuple(sorted({paint.name for paint in paints}))
+        if varied and photographs is not None:
+            self._hang_photographs(photographs)
+        # Nobody knows what is to be seen on a photograph.
+        pictured = (self._walls[-1] >= 0).any()
+        self.room_colours = PAINTS if pictured else tuple(sorted({paint.name for paint in paints}))
         self._choose_light(rng)
 
     @property
@@ -131,13 +148,14 @@ class Stage:
         skins = Materials(
             *(
                 _repeat([getattr(prop, name) for prop in self.props], frames, device)
-                for name in ("first", "second", "pattern", "sides_per_m", "gloss")
+                for name in ("first", "second", "pattern", "sides_per_m", "gloss", "photograph", "tinted")
             )
         )
         planes = Planes(*(_repeat(value, frames, device) for value in self._planes))
-        walls = Materials(*(_repeat(value, frames, device) for value in self._walls))
+        surfaces = (*self._walls, np.zeros(len(self._walls[0]), bool))
+        walls = Materials(*(_repeat(value, frames, device) for value in surfaces))
         lamp = Lamp(*(_repeat(value, frames, device) for value in self._lamp))
-        return Scene(things, skins, planes, walls, lamp)
+        return Scene(things, skins, planes, walls, lamp, self._photographs)
 
     def eyes(self, moments: Floats, height: int, width: int, device: torch.device) -> Eyes:
         """The camera at some moments (F,)."""
@@ -201,7 +219,8 @@ class Stage:
         first = np.stack([_surface_colour(rng) for _ in patterns])
         second = first * rng.uniform(0.45, 1.25, (len(patterns), 1)) * rng.uniform(0.9, 1.1, first.shape)
         scale = np.array([rng.uniform(1.5, 5), *rng.uniform(0.5, 1.5, 3)])
-        self._walls = (first, np.clip(second, 0, 1), patterns, scale, np.zeros(len(patterns)))
+        none = np.full(len(patterns), -1)
+        self._walls = (first, np.clip(second, 0, 1), patterns, scale, np.zeros(len(patterns)), none)
 
     def _dress(self, arm: Prop, index: int, paints: list[Paint]) -> Prop:
         """Give an arm a sleeve or paint now and then, which joins `paints`."""
@@ -214,7 +233,7 @@ class Stage:
     def _decorate(self, paints: list[Paint]) -> None:
         """Paint some of the room's surfaces, and lay or hang patches on them; their paints join `paints`."""
         rng = self._rng(18, 0)
-        first, second, patterns, scale, gloss = self._walls
+        first, second, patterns, scale, gloss, pictures = self._walls
         for surface in np.flatnonzero(rng.random(len(patterns)) < PAINTED):
             paints.append(choose_paint(rng))
             first[surface], second[surface] = paints[-1].first, paints[-1].second
@@ -224,9 +243,23 @@ class Stage:
             first, second = np.vstack((first, patch.paint.first)), np.vstack((second, patch.paint.second))
             patterns = np.append(patterns, choose_pattern(rng, WALL_PATTERNS, self._held_out))
             scale, gloss = np.append(scale, rng.uniform(1.5, 5)), np.append(gloss, 0.0)
+            pictures = np.append(pictures, -1)
             place, across = np.vstack((place, patch.place)), np.vstack((across, patch.across))
             along, half = np.vstack((along, patch.along)), np.vstack((half, patch.half_m))
-        self._planes, self._walls = (place, across, along, half), (first, second, patterns, scale, gloss)
+        self._planes = (place, across, along, half)
+        self._walls = (first, second, patterns, scale, gloss, pictures)
+
+    def _hang_photographs(self, photographs: Photographs) -> None:
+        """Make some of the surfaces photographs; their paint becomes the photograph's mean, to which cameras expose."""
+        rng = self._rng(20, 0)
+        first, second, patterns, scale, gloss, _ = self._walls
+        kinds = np.minimum(np.arange(len(scale)), len(PICTURED) - 1)
+        pictured = rng.random(len(scale)) < np.array(PICTURED)[kinds]
+        pictures = np.where(pictured, rng.integers(len(photographs.means), size=len(scale)), -1)
+        first = np.where(pictured[:, None], photographs.means[pictures], first)
+        least, most = np.array(PICTURED_PER_M)[kinds].T
+        scale = np.where(pictured, rng.uniform(least, most), scale)
+        self._walls = (first, second, patterns, scale, gloss, pictures)
 
     def _choose_light(self, rng: np.random.Generator) -> None:
         angle, height = rng.uniform(-math.pi, 0.2), math.radians(rng.uniform(28, 75))
@@ -272,5 +305,6 @@ def _look_along(forwards: Floats, tilt: float) -> Floats:
 def _repeat(value: object, frames: int, device: torch.device) -> Tensor:
     """The same values (…) for every frame: (F, …)."""
     array = np.asarray(value)
-    tensor = torch.from_numpy(array.astype(np.int64 if array.dtype.kind == "i" else np.float32)).to(device)
+    kept = {"i": np.int64, "b": np.bool_}.get(array.dtype.kind, np.float32)
+    tensor = torch.from_numpy(array.astype(kept)).to(device)
     return tensor.expand(frames, *tensor.shape)

@@ -1,9 +1,9 @@
 """The synthetic world: video of things on a table with referring expressions and exact masks.
 
 What `compact` is measured on and half of what it is trained on (`render_clip`), and the demo's camera (`World.frame`).
-Every picture is a function of the seed and the frame number, so a clip can be made again instead of being stored. Seeds
-below FIRST_TRAINING_SEED are for tests; held-out worlds show pairs of colour and kind, patterns and phrasings that are
-never trained on.
+Every picture is a function of the seed and the frame number (and of the photographs, if any), so a clip can be made
+again instead of being stored. Seeds below FIRST_TRAINING_SEED are for tests; held-out worlds show pairs of colour and
+kind, patterns and phrasings that are never trained on.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from samwise_ros.data.expressions import Expression, describe
+from samwise_ros.data.photographs import load_photographs
 from samwise_ros.data.staging import Stage
 from samwise_ros.data.tracks import Floats, SceneObject, Tracks
 from samwise_ros.errors import DatasetError
@@ -78,19 +80,21 @@ class World:
     """One endless scene and its camera.
 
     Args:
-        seed: 0 or more; decides everything but the size of the picture.
+        seed: 0 or more; decides everything but the size of the picture and what photographs show.
         height: rows of the picture, at least 32.
         width: columns of the picture, at least 32.
         speed_m: way of the fastest things per frame, above 0, at most 0.1.
-        zoom: how much closer than usual the camera is, to one of the things; 1 or more.
+        zoom: how much closer than usual the camera is, to one of the things; half or more.
         held_out: show held-out combinations.
         grip: a hand holds one of the things and goes where it goes.
         varied: things have other shapes, too, of other proportions and such as have no name; the room has patches of
             their colours; and where nothing is a cup, the only red thing is "the red cup".
+        photographs: folder of photographs that some of the things and surfaces of a varied world are, see
+            `photographs.load_photographs`; None for none.
         device: where to film.
 
     Raises:
-        DatasetError: an argument is out of its range.
+        DatasetError: an argument is out of its range, or the photographs cannot be read.
     """
 
     def __init__(
@@ -104,12 +108,21 @@ class World:
         held_out: bool = False,
         grip: bool = False,
         varied: bool = False,
+        photographs: Path | None = None,
         device: torch.device = CPU,
     ) -> None:
         _check_arguments(seed, height, width, speed_m, zoom)
         self._seed, self._height, self._width, self._device = seed, height, width, device
         self._held_out, self._varied = held_out, varied
-        self._stage = Stage(seed, speed_m=speed_m, zoom=zoom, held_out=held_out, grip=grip, varied=varied)
+        self._stage = Stage(
+            seed,
+            speed_m=speed_m,
+            zoom=zoom,
+            held_out=held_out,
+            grip=grip,
+            varied=varied,
+            photographs=load_photographs(photographs, device) if photographs else None,
+        )
 
     @property
     def objects(self) -> tuple[SceneObject, ...]:
@@ -320,8 +333,8 @@ def _check_arguments(seed: int, height: int, width: int, speed_m: float, zoom: f
         )
     if not 0 < speed_m <= 0.1:
         raise DatasetError(f"speed_m is {speed_m}, expected above 0 and at most 0.1 metres per frame")
-    if not zoom >= 1:
-        raise DatasetError(f"zoom is {zoom}, expected 1 or more: take 1 for the usual distance")
+    if not zoom >= 0.5:
+        raise DatasetError(f"zoom is {zoom}, expected 0.5 or more: take 1 for the usual distance")
 
 
 def _count_pixels(instances: Bytes, count: int) -> Floats:

@@ -52,7 +52,7 @@ class SceneObject:
         kind: one of `vocabulary.KINDS`.
         colour: one of `vocabulary.COLOURS`.
         size: "small", "medium" or "large".
-        material: one of `patterns.PATTERNS`; some have a word in `vocabulary.MATERIALS`.
+        material: one of `patterns.PATTERNS`, of which some have a word in `vocabulary.MATERIALS`; "" is unknown.
         odd: it has a shape that none of the names fits. Then `kind` is what it is called here, and nobody is wrong to
             call it otherwise.
     """

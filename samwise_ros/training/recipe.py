@@ -38,7 +38,8 @@ class Stage:
         batch: clips per step, of all processes together.
         expressions: asked of each clip; 0 trains the image backbone alone, to name what it sees, and in clips of
             several frames SAMWISE's adapter 0, to name how that moves.
-        zoom: the synthetic cameras come up to so much closer, which shows things as large as in a larger picture.
+        zoom: the cameras of varied synthetic worlds come up to so much closer than usual, which shows things as large
+            as in a larger picture; some are farther away.
         steps: optimizer steps.
     """
 
@@ -68,11 +69,14 @@ class Worlds:
         expression_weights: how often each kind of expression is drawn.
         reworded: share of the expressions that are put in other words, 0..1; see `data.wording`. A file without
             this key has 0.
+        photographs: folder of photographs that some things and surfaces of varied worlds are; see `data.photographs`.
+            A file without this key has none. A resumed run is not told apart by what is in it.
     """
 
     first_world: int
     expression_weights: dict[str, float]
     reworded: float
+    photographs: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +274,7 @@ def _read_data(values: Any, path: Path) -> Worlds | Splits:
         if not isinstance(splits.augment, bool):
             raise ConfigError(f"{what} has augment {splits.augment!r}, expected true or false: correct it")
         return splits
-    given = {"reworded": 0.0, **values} if isinstance(values, dict) else values
+    given = {"reworded": 0.0, "photographs": None, **values} if isinstance(values, dict) else values
     worlds = _fill(Worlds, given, what, f", or {_keys(Splits)}")
     _check_least("first_world", worlds.first_world, 0, path)
     _check_least("reworded", worlds.reworded, 0, path)
@@ -281,6 +285,10 @@ def _read_data(values: Any, path: Path) -> Worlds | Splits:
         )
     for kind, weight in worlds.expression_weights.items():
         _check_least(f"an expression weight of {kind}", weight, 0, path)
+    if worlds.photographs == "" or not isinstance(worlds.photographs, str | None):
+        raise ConfigError(
+            f"recipe {path} has photographs {worlds.photographs!r}, expected the name of a folder: put it in quotes"
+        )
     if worlds.reworded > 1:
         raise ConfigError(f"recipe {path} has reworded {worlds.reworded}, expected a share of 0 to 1: correct it")
     unknown = set(worlds.expression_weights) - set(EXPRESSION_KINDS)

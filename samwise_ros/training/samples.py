@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,12 @@ SPEEDS_M = (0.008, 0.03)
 STRIDES = (1, 3)
 """Least and most frames of a world from one frame of a clip to the next: fast and slow cameras."""
 
-VARIED = 0.5
+VARIED = 0.6
 """Share of the worlds with things of other shapes, poses and colours, in which names are not taken strictly. Real
 footage is rather like these; the others look as those that are tested on, so that strictness is learnt for these."""
+
+FARTHEST = 0.8
+"""Least zoom of varied worlds: things are so much smaller than usual. All zooms' logarithms are as likely."""
 
 GRIPPED, SQUASHED, RETONED = 0.45, 0.6, 0.6
 """Shares of the varied worlds in which a hand holds a thing, of those whose pictures have another shape than the
@@ -125,13 +129,15 @@ class SyntheticSamples(IterableDataset[Sample]):
         side_px: side S of the square pictures.
         frames: length T of a clip.
         expressions: K, asked of each clip; with 0 nothing is said of the samples, which are varied.
-        zoom: the cameras of varied worlds come up to so much closer.
+        zoom: the cameras of varied worlds come up to so much closer than usual, from FARTHEST on.
         weights: how often each kind of expression is drawn, by name; kinds that a clip cannot have are left out.
         reworded: share of the expressions that are put in other words.
         first_world: number of the first world, counted from FIRST_TRAINING_SEED.
+        photographs: folder of photographs in varied worlds; see `data.synthetic`.
 
     Raises:
-        DatasetError: while iterating: no world has so many expressions of the weighted kinds.
+        DatasetError: while iterating: no world has so many expressions of the weighted kinds, or the photographs cannot
+            be read.
     """
 
     def __init__(
@@ -144,10 +150,11 @@ class SyntheticSamples(IterableDataset[Sample]):
         weights: Mapping[str, float],
         reworded: float = 0.0,
         first_world: int = 0,
+        photographs: Path | None = None,
     ) -> None:
         self._side_px, self._frames, self._weights = side_px, frames, dict(weights)
         self._first_world, self._expressions = first_world, expressions
-        self._zoom, self._reworded = zoom, reworded
+        self._zoom, self._reworded, self._photographs = zoom, reworded, photographs
 
     def __iter__(self) -> Iterator[Sample]:
         """Draw from the buffer; each data-loader worker has worlds of its own."""
@@ -204,9 +211,10 @@ class SyntheticSamples(IterableDataset[Sample]):
             height=height_px,
             width=round(squashed * width_px),
             speed_m=float(rng.uniform(*SPEEDS_M)),
-            zoom=float(rng.uniform(1, self._zoom)) if varied else 1.0,
+            zoom=math.exp(rng.uniform(math.log(FARTHEST), math.log(self._zoom))) if varied else 1.0,
             grip=varied and rng.random() < GRIPPED,
             varied=varied,
+            photographs=self._photographs,
         )
         if not self._expressions and self._frames == 1:
             for clip in world.stills(rng.uniform(0, LAST_FRAME, NAMED_FRAMES_AT_ONCE)):
@@ -358,4 +366,6 @@ def _kind(thing: SceneObject) -> int:
 
 
 def _surface(thing: SceneObject) -> int:
+    if not thing.material:
+        return -1
     return SURFACES.index(thing.material) if thing.material in SURFACES else 0

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from samwise_ros.config import image_step_px, preset
 from samwise_ros.data import refcoco
 from samwise_ros.data.described import read_frame
+from samwise_ros.data.photographs import load_photographs
 from samwise_ros.data.synthetic import render_clip
 from samwise_ros.data.tracks import MOTIONS
 from samwise_ros.data.vocabulary import COLOURS, KINDS, sample_texts
@@ -111,12 +112,18 @@ class SyntheticSource:
     Args:
         recipe: says which sizes and steps.
         worlds: says which worlds and expressions.
+
+    Raises:
+        DatasetError: the photographs are missing or cannot be read.
     """
 
     classes: tuple[int, ...] = (len(COLOURS), len(KINDS), len(SURFACES), len(MOTIONS))
 
     def __init__(self, recipe: Recipe, worlds: Worlds) -> None:
         self._recipe, self._worlds = recipe, worlds
+        self._photographs = Path(worlds.photographs) if worlds.photographs else None
+        if self._photographs:
+            load_photographs(self._photographs, torch.device("cpu"))  # once: the processes that make samples share it
 
     def texts(self) -> Iterator[str]:
         """Each phrase with each noun."""
@@ -137,6 +144,7 @@ class SyntheticSource:
                 zoom=stage.zoom,
                 weights=self._worlds.expression_weights,
                 reworded=self._worlds.reworded,
+                photographs=self._photographs,
                 first_world=first_world + index * len(order) * WORLDS_PER_STEP // len(group),
             )
             readers = max(workers and 1, workers // len(group))

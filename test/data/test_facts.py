@@ -82,6 +82,14 @@ def test_the_wrong_name_is_taken_where_nothing_has_it():
     assert not any(name == "" for name, *_ in two), "two are red"
 
 
+def test_what_is_of_an_unknown_material_may_be_of_any():
+    things = thing(1, material="stripes"), replace(thing(2), material="", odd=True)
+    tracks = tracks_of(*things, x=[0.2, 0.8])
+    assert not nouns(tracks, "material")
+    denied = [fact.noun for seed in range(60) for fact in false_facts(tracks, np.random.default_rng(seed), 20)]
+    assert not any(noun.material and noun.colour in ("", "red") and not noun.size for noun in denied)
+
+
 def test_a_material_singles_out():
     tracks = tracks_of(thing(1, material="stripes"), thing(2, material="spots"), thing(3), x=[0.2, 0.5, 0.8])
     assert (Noun("ball", material="stripes"), 1) in nouns(tracks, "material")

@@ -18,7 +18,16 @@ KINDS = list(SOLIDS)
 def paint(*colours: tuple[float, float, float]) -> Materials:
     first = torch.tensor([colours])
     count = len(colours)
-    return Materials(first, first, torch.zeros(1, count, dtype=torch.long), torch.ones(1, count), torch.zeros(1, count))
+    none = torch.full((1, count), -1)
+    return Materials(
+        first,
+        first,
+        torch.zeros(1, count, dtype=torch.long),
+        torch.ones(1, count),
+        torch.zeros(1, count),
+        none,
+        none >= 0,
+    )
 
 
 @pytest.fixture

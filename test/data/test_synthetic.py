@@ -139,7 +139,7 @@ def test_other_bad_arguments_are_refused():
         World(-1, height=64, width=64)
     with pytest.raises(DatasetError, match=r"speed_m is 0\.5, expected above 0 and at most 0\.1"):
         World(0, height=64, width=64, speed_m=0.5)
-    with pytest.raises(DatasetError, match=r"zoom is 0, expected 1 or more"):
+    with pytest.raises(DatasetError, match=r"zoom is 0, expected 0\.5 or more"):
         World(0, height=64, width=64, zoom=0)
     world = World(0, height=64, width=64)
     with pytest.raises(DatasetError, match="frame -1 was asked for, expected 0 or more"):

@@ -172,6 +172,14 @@ def test_stages_that_take_turns(tmp_path):
             "has reworded 'half', expected a number of at least 0",
         ),
         (
+            {"data": {"first_world": 0, "expression_weights": {}, "photographs": ["a", "b"]}},
+            r"has photographs \['a', 'b'\], expected the name of a folder: put it in quotes",
+        ),
+        (
+            {"data": {"first_world": 0, "expression_weights": {}, "photographs": ""}},
+            "has photographs '', expected the name of a folder: put it in quotes",
+        ),
+        (
             {"data": {"first_world": 0, "expression_weights": {"taste": 1}}},
             "weighs expressions of kind taste, expected colour, kind, .*: correct expression_weights",
         ),

@@ -3,10 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from photo_folder import make_photographs
 
 from samwise_ros.data.expressions import Expression
 from samwise_ros.data.facts import Noun
@@ -76,6 +78,15 @@ def test_held_out_pairs_are_not_denied(monkeypatch: pytest.MonkeyPatch):
     texts = {text for sample in first_samples(20, weights={"absent": 1.0, "colour": 0.01}) for text in sample.texts}
     assert texts
     assert absent.text not in texts
+
+
+@pytest.mark.parametrize("varied", [0.0, 1.0])
+def test_photographs_come_into_varied_worlds_alone(varied: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "VARIED", varied)
+    folder = make_photographs(tmp_path)
+    usual, pictured = (first_samples(6, frames=1, photographs=given) for given in (None, folder))
+    same = [np.array_equal(one.rgb, other.rgb) for one, other in zip(usual, pictured, strict=True)]
+    assert all(same) if not varied else not all(same)
 
 
 def test_a_share_of_the_expressions_is_reworded():

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from dataset_folders import FRAMES, KnowingSegmenter, object_masks, write_mevis, write_ref_ytvos, write_refcoco
+from photo_folder import make_photographs
 from PIL import Image
 
+from samwise_ros.data.photographs import load_photographs
 from samwise_ros.errors import ConfigError, DatasetError
 from samwise_ros.training import samples, source
 from samwise_ros.training.recipe import read_recipe
@@ -36,6 +38,19 @@ def test_a_recipe_that_no_world_fits_is_told_in_one_sentence(write_recipe, monke
     made = open_source(read_recipe(write_recipe(data=weights, stages=[stage])))
     with pytest.raises(DatasetError, match=r"^of 3 worlds none has 1 expressions that can be asked .* need four\)$"):
         next(made.batches(0, 1))
+
+
+def test_photographs_are_read_before_anything_is_made(write_recipe, tmp_path: Path):
+    """A wrong folder is told at once, and the processes that make samples share what was read."""
+    data = {"first_world": 0, "expression_weights": {"colour": 1.0}, "photographs": str(tmp_path / "photographs")}
+    recipe = read_recipe(write_recipe(data=data))
+    with pytest.raises(DatasetError, match=r"folder of photographs '.*photographs/surfaces' has no .* files: collect"):
+        open_source(recipe)
+    make_photographs(tmp_path / "photographs")
+    made = open_source(recipe)
+    before = load_photographs.cache_info().misses
+    next(made.batches(0, 0))
+    assert load_photographs.cache_info().misses == before
 
 
 def test_stages_that_take_turns_have_worlds_of_their_own(write_recipe, small_run, monkeypatch):
