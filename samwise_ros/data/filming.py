@@ -79,7 +79,7 @@ class Lamp:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that is filmed in F frames, of which some may be photographs."""
+    """All that is filmed in F frames; some of it may be photographs."""
 
     things: Things
     skins: Materials
