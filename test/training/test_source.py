@@ -49,8 +49,9 @@ def test_photographs_are_read_before_anything_is_made(write_recipe, tmp_path: Pa
     make_photographs(tmp_path / "photographs")
     made = open_source(recipe)
     before = load_photographs.cache_info().misses
-    next(made.batches(0, 0))
+    load_photographs(tmp_path / "photographs", torch.device("cpu"))
     assert load_photographs.cache_info().misses == before
+    assert next(made.batches(0, 1)).texts
 
 
 def test_stages_that_take_turns_have_worlds_of_their_own(write_recipe, small_run, monkeypatch):
