@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from samwise_ros.data.photographs import LUMINANCE, Photographs, look_up_thing
 from samwise_ros.data.props import SIZES, Prop
-from samwise_ros.data.raycaster import Eyes, Sight, Things
+from samwise_ros.data.raycaster import Eyes, Sight, Things, meet
 from samwise_ros.data.vocabulary import HELD_OUT_PAIRS
 
 SHARE = 0.4
@@ -91,16 +91,10 @@ def stand(
     thing, depth, silhouette = sight.thing.clone(), sight.depth.clone(), sight.silhouette.clone()
     every = torch.arange(len(depth), device=depth.device)
     for index in torch.nonzero(photograph[0] >= 0).flatten().tolist():
-        across, up, facing = axes(things, eyes, every, torch.full_like(every, index))
-        offset = things.place[:, index] - eyes.place
-        # A ray that goes away from the picture's plane meets it nowhere.
-        steep = torch.einsum("fi,fhwi->fhw", facing, rays).clamp(max=-1e-6)
-        way = (offset * facing).sum(-1)[:, None, None] / steep
-        u, v = (
-            (way * torch.einsum("fi,fhwi->fhw", axis, rays) - (offset * axis).sum(-1)[:, None, None])
-            / things.half[:, index, extent, None, None]
-            for axis, extent in ((across, 0), (up, 2))
-        )
+        across, up = axes(things, eyes, every, torch.full_like(every, index))
+        met = meet(things.place[:, index, None], across[:, None], up[:, None], eyes, rays)
+        way, u, v = (part[:, 0] for part in met)
+        u, v = (at / things.half[:, index, extent, None, None] for at, extent in ((u, 0), (v, 2)))
         within = (u.abs() < 1) & (v.abs() < 1) & (way > 0.02)
         frame, row, column = torch.nonzero(within, as_tuple=True)
         _, shows = look_up_thing(photographs, photograph[frame, index], (1 + u[within]) / 2, (1 - v[within]) / 2)
@@ -112,13 +106,13 @@ def stand(
     return Sight(thing, depth, silhouette)
 
 
-def axes(things: Things, eyes: Eyes, frame: Tensor, thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Unit vectors (P, 3) of photographs (P,) in frames (P,): to the right, up, and out of them to the camera."""
+def axes(things: Things, eyes: Eyes, frame: Tensor, thing: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vectors (P, 3) of photographs (P,) in frames (P,), which face the camera: to their right, and up."""
     facing = F.normalize(eyes.place[frame] - things.place[frame, thing], dim=-1)
     upright = torch.zeros_like(facing)
     upright[:, 2] = 1
     across = F.normalize(torch.linalg.cross(upright, facing), dim=-1)
-    return across, torch.linalg.cross(facing, across), facing
+    return across, torch.linalg.cross(facing, across)
 
 
 def albedo_of(

@@ -14,7 +14,18 @@ from torch.nn import functional as F
 from samwise_ros.data.cutouts import LIT, albedo_of, axes, stand, without
 from samwise_ros.data.patterns import look_up, pattern_bank
 from samwise_ros.data.photographs import Photographs, look_up_surface
-from samwise_ros.data.raycaster import Eyes, Sight, Things, columns, light_reaches, look, normals, to_local, to_world
+from samwise_ros.data.raycaster import (
+    Eyes,
+    Sight,
+    Things,
+    columns,
+    light_reaches,
+    look,
+    meet,
+    normals,
+    to_local,
+    to_world,
+)
 
 LIFT = 2e-3
 """Shadow rays start this far above their surface, metres."""
@@ -131,13 +142,7 @@ def _film_room(scene: Scene, eyes: Eyes, rays: Tensor, sight: Sight) -> tuple[Te
     """
     planes = scene.planes
     facing = torch.linalg.cross(planes.across, planes.along)
-    offset = planes.place - eyes.place[:, None]
-    steep = torch.einsum("fmi,fhwi->fmhw", facing, rays)
-    way = (offset * facing).sum(-1)[..., None, None] / torch.where(steep.abs() < 1e-6, 1e-6, steep)
-    u, v = (
-        way * torch.einsum("fmi,fhwi->fmhw", axis, rays) - (offset * axis).sum(-1)[..., None, None]
-        for axis in (planes.across, planes.along)
-    )
+    way, u, v = meet(planes.place, planes.across, planes.along, eyes, rays)
     within = (u.abs() < planes.half[..., :1, None]) & (v.abs() < planes.half[..., 1:, None])
     way = torch.where(within & (way > 0.02), way, torch.inf)
     depth, nearest = way.min(1)
@@ -223,7 +228,7 @@ def _show_cutouts(
     assert scene.photographs is not None
     cut = scene.skins.photograph[pixels] >= 0
     frame, thing = (index[cut] for index in pixels)
-    across, up, _ = axes(scene.things, eyes, frame, thing)
+    across, up = axes(scene.things, eyes, frame, thing)
     away, half = points[cut] - scene.things.place[frame, thing], scene.things.half[frame, thing]
     places = (away * across).sum(-1) / half[:, 0], (away * up).sum(-1) / half[:, 2]
     skins, lamp = scene.skins, scene.lamp

@@ -131,6 +131,31 @@ def look(things: Things, eyes: Eyes, rays: Tensor) -> Sight:
     return Sight(owner.reshape(shape), nearest.reshape(shape), silhouette.reshape(things.kind.shape))
 
 
+def meet(place: Tensor, across: Tensor, along: Tensor, eyes: Eyes, rays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where rays meet planes.
+
+    Args:
+        place: (F, M, 3) a point of each plane.
+        across: (F, M, 3) unit vectors in it.
+        along: (F, M, 3) unit vectors in it, across the others.
+        eyes: the cameras.
+        rays: (F, H, W, 3) their rays.
+
+    Returns:
+        (F, M, H, W) each: the way along the ray, negative where the plane is behind the camera, and where it meets the
+        plane, as seen from `place`, across and along.
+    """
+    facing = torch.linalg.cross(across, along)
+    offset = place - eyes.place[:, None]
+    steep = torch.einsum("fmi,fhwi->fmhw", facing, rays)
+    way = (offset * facing).sum(-1)[..., None, None] / torch.where(steep.abs() < 1e-6, 1e-6, steep)
+    u, v = (
+        way * torch.einsum("fmi,fhwi->fmhw", axis, rays) - (offset * axis).sum(-1)[..., None, None]
+        for axis in (across, along)
+    )
+    return way, u, v
+
+
 @torch.no_grad()
 def normals(things: Things, which: Tensor, points: Vector) -> Vector:
     """Outward normals of things at points on them.

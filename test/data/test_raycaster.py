@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from samwise_ros.data.raycaster import Eyes, Things, light_reaches, look, normals, to_local, to_world
+from samwise_ros.data.raycaster import Eyes, Things, light_reaches, look, meet, normals, to_local, to_world
 from samwise_ros.data.solids import SOLIDS
 
 KINDS = list(SOLIDS)
@@ -35,6 +35,20 @@ def test_a_ball_is_a_disk_in_the_middle_at_its_distance():
     assert ((sight.thing[0] == 0) != disk).sum() <= 4
     assert sight.depth[0, SIDE // 2, SIDE // 2].item() == pytest.approx(0.8, abs=2e-3)
     assert torch.isinf(sight.depth[sight.thing < 0]).all()
+
+
+def test_rays_meet_planes_before_and_behind_the_camera():
+    eyes = ahead()
+    rays = eyes.rays()
+    place = torch.tensor([[[0.5, 2.0, 0.0], [0.0, -3.0, 0.0]]])
+    across, along = torch.tensor([1.0, 0.0, 0.0]).expand(1, 2, 3), torch.tensor([0.0, 0.0, 1.0]).expand(1, 2, 3)
+    way, u, v = meet(place, across, along, eyes, rays)
+    assert way.shape == u.shape == v.shape == (1, 2, SIDE, SIDE)
+    points = way[..., None] * rays[:, None]
+    assert torch.allclose(points[0, 0, ..., 1], torch.tensor(2.0), atol=1e-4)
+    assert torch.allclose(u[0, 0], points[0, 0, ..., 0] - 0.5, atol=1e-4)
+    assert torch.allclose(v[0, 0], points[0, 0, ..., 2], atol=1e-4)
+    assert (way[0, 1] < 0).all(), "behind"
 
 
 def test_right_is_right_and_up_is_up():
