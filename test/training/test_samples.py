@@ -80,6 +80,14 @@ def test_held_out_pairs_are_not_denied(monkeypatch: pytest.MonkeyPatch):
     assert absent.text not in texts
 
 
+def test_an_unknown_material_has_no_name():
+    clip = World(3, height=64, width=64).clip(0, 1)
+    things = tuple(replace(thing, material="") for thing in clip.objects)
+    sample = clip_to_sample(replace(clip, objects=things), [])
+    assert set(np.unique(sample.shown[:, 3])) == {-1}
+    assert sample.shown[:, 1].max() >= 0, "their colours are known"
+
+
 @pytest.mark.parametrize("varied", [0.0, 1.0])
 def test_photographs_come_into_varied_worlds_alone(varied: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "VARIED", varied)
