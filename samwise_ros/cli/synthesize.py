@@ -23,8 +23,8 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "synthesize",
         help="write clips of the synthetic world to look at",
-        description="Film the world that the compact model is tested on, and half of what it is trained on; the "
-        "other half is more varied. DIR gets index.png with a row per clip, and a folder per clip: rgb/ and instances/ "
+        description="Film the world that the compact model is tested on, and four tenths of what it is trained on; the "
+        "others are more varied. DIR gets index.png with a row per clip, and a folder per clip: rgb/ and instances/ "
         "with a PNG per frame (instances mono8: 0 background, k the k-th object), "
         "expressions.json, and sheet.png, which shows an expression of each kind with its true mask.",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -21,6 +23,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.came = False
+        self._raises = False
         self._before: list[Any] = []
 
     def __enter__(self) -> Interrupts:
@@ -33,8 +36,22 @@ class Interrupts:
         for number, handler in zip(SIGNALS, self._before, strict=True):
             signal.signal(number, handler)
 
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """What nothing is lost of, and may take hours: a signal that came, or comes in it, raises KeyboardInterrupt."""
+        if self.came:
+            raise KeyboardInterrupt
+        self._raises = True
+        try:
+            yield
+        finally:
+            self._raises = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.came = True
+        if self._raises:
+            self._raises = False
+            raise KeyboardInterrupt
 
 
 def ignore_interrupt(worker: int) -> None:

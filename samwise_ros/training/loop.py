@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -74,6 +76,7 @@ class Trainer:
         )
         self.device: torch.device = self.accelerator.device
         self.step = 0
+        self.validated = 0
         self.best = -1.0
         self.workers = loader_workers(self.device)
         self._check_batches()
@@ -107,17 +110,18 @@ class Trainer:
         saved = time.monotonic()
         stopped = False
         with Interrupts() as interrupts:
+            self._validate_if_due(records, interrupts)  # a stop may have kept it from being done
             while self.step < self.recipe.steps and not stopped:
                 for batch in share_batches(self.source.batches(self.step, self.workers)):
                     losses = self.train_step(batch)
                     rate = self.optimizers[0].param_groups[0]["lr"]
                     records.add_step(self.step, self.recipe.stage_at(self.step - 1), rate, losses)
-                    if self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps:
-                        self._validate(records)
+                    self._validate_if_due(records, interrupts)
                     stopped = any_process(interrupts.came, self.device)
                     if stopped:
                         break
                     if any_process(first and time.monotonic() - saved > self.recipe.save_every_s, self.device):
+                        records.flush()
                         self.save()
                         saved = time.monotonic()
             self.save()
@@ -167,6 +171,7 @@ class Trainer:
         state = {
             "recipe": _plain(self.recipe),
             "step": self.step,
+            "validated": self.validated,
             "best": self.best,
             "workers": self.workers,
             "random": random,
@@ -193,7 +198,8 @@ class Trainer:
                 self.ema.network.load_state_dict(state["ema"])
                 for optimizer, theirs in zip(self.optimizers, state["optimizers"], strict=True):
                     optimizer.load_state_dict(theirs)
-                self.step, self.best, self.workers = state["step"], state["best"], state["workers"]
+                self.step, self.validated = state["step"], state["validated"]
+                self.best, self.workers = state["best"], state["workers"]
                 random = state["random"]
                 # With more processes than before the new ones keep their fresh state.
                 if self.accelerator.process_index < len(random):
@@ -238,17 +244,28 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / self.recipe.warmup_steps)
         return warm * 0.5 * (1 + math.cos(math.pi * self.recipe.progress(self.step)))
 
-    def _validate(self, records: Records) -> None:
-        """Judge the averaged weights at the preset's own image size, and keep the best ones."""
+    def _validate_if_due(self, records: Records, interrupts: Interrupts) -> None:
+        """Judge the averaged weights once in a while; a stop breaks that off, and a resumed run does it anew."""
+        due = self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps
+        if self.step == self.validated or not due:
+            return
         if self.accelerator.is_main_process:
             segmenter = wrap_network(self.ema.network, self.tokenizer)
-            scores = self.source.validate(segmenter, self.out / "validation" / f"{self.step:07d}.png")
-            better = scores["all"] > self.best
-            if better:
-                self.best = scores["all"]
-                save_weights(self.ema.network, self.recipe.model, self.weights_path, dtype=torch.float16)
-            records.add_validation(self.step, scores, better)
+            scores = None
+            with suppress(KeyboardInterrupt), interrupts.breaking_off():
+                scores = self.source.validate(segmenter, self.out / "validation" / f"{self.step:07d}.png")
+            if scores is not None:
+                self._keep_best(records, scores)
         self.accelerator.wait_for_everyone()
+
+    def _keep_best(self, records: Records, scores: Mapping[str, float]) -> None:
+        """Note what a validation gave, and write the averaged weights where no earlier one was better."""
+        self.validated = self.step
+        better = scores["all"] > self.best
+        if better:
+            self.best = scores["all"]
+            save_weights(self.ema.network, self.recipe.model, self.weights_path, dtype=torch.float16)
+        records.add_validation(self.step, scores, better)
 
     def _check_batches(self) -> None:
         for stage in self.recipe.each_stage():

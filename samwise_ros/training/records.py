@@ -62,10 +62,12 @@ class Records:
         past.append({name: loss.detach() for name, loss in losses.items()})
         self._step, self._rate = step, rate
         if not step % LOG_EVERY or step == self._bar.total:
-            self._write_means()
+            self.flush()
 
-    def _write_means(self) -> None:
+    def flush(self) -> None:
         """Write the means since the last line, one for each size of clip; all processes have to."""
+        if not self._waiting:
+            return
         step, rate = self._step, self._rate
         for (side_px, frames), past in self._waiting.items():
             names = [name for name in LOSSES if any(name in one for one in past)]
@@ -99,8 +101,7 @@ class Records:
 
     def close(self) -> None:
         """Write what is still waiting; all processes have to."""
-        if self._waiting:
-            self._write_means()
+        self.flush()
         self._bar.close()
         if self._board is not None:
             self._board.close()

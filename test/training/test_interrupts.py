@@ -21,6 +21,23 @@ def test_a_signal_is_noted_however_often_it_comes_and_later_obeyed_again(number)
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_may_be_broken_off_is_once(number):
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), number)  # to those who have it already: what cleans up goes on
+
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt), interrupts.breaking_off():
+            work()
+        assert interrupts.came
+        os.kill(os.getpid(), number)
+        with pytest.raises(KeyboardInterrupt), interrupts.breaking_off():
+            pytest.fail("it came before")
+
+
 def test_a_signal_to_the_group_spares_those_who_make_samples(tmp_path):
     script = tmp_path / "fetch.py"
     script.write_text(

@@ -144,6 +144,30 @@ def test_a_stopped_and_resumed_run_gives_the_same_numbers(
     assert rows_of(parts) == rows_of(whole)
 
 
+@pytest.mark.parametrize("stop_at", [2, 4])
+def test_a_stop_breaks_a_validation_off_which_a_resumed_run_does_anew(
+    stop_at: int, write_recipe, tmp_path: Path, monkeypatch
+):
+    path = write_recipe(validate_every=2, stages=[{**TWO_STEPS[0], "steps": 4}])
+    judged: list[int] = []
+
+    def validate(source: object, segmenter: Any, picture: Path) -> dict[str, float]:
+        judged.append(int(picture.stem))
+        if judged.count(stop_at) == 1 and judged[-1] == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("goes on")
+        return {"all": judged[-1] / 10}
+
+    monkeypatch.setattr(SyntheticSource, "validate", validate)
+    with pytest.raises(KeyboardInterrupt):
+        train(path, tmp_path / "out", cpu=True)
+    assert read_state(tmp_path / "out")["step"] == stop_at
+    train(path, tmp_path / "out", resume=True, cpu=True)
+    assert judged == [2, *([2, 4] if stop_at == 2 else [4, 4])]
+    assert [row["validation"] for row in rows_of(tmp_path / "out") if row["validation"]] == ["0.2000", "0.4000"]
+    assert read_state(tmp_path / "out")["best"] == 0.4
+
+
 def test_stages_take_turns_and_the_log_tells_them_apart(write_recipe, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(records, "LOG_EVERY", 4)
     still, clip = ({**TWO_STEPS[0], "frames": frames, "steps": 2} for frames in (1, 6))
@@ -167,6 +191,7 @@ def test_stages_of_one_size_share_a_line_of_the_log(write_recipe, tmp_path: Path
 
 
 def test_the_state_is_written_often_and_never_half(write_recipe, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(records, "LOG_EVERY", 100)
     steps: list[int] = []
     save = Trainer.save
 
@@ -177,6 +202,7 @@ def test_the_state_is_written_often_and_never_half(write_recipe, tmp_path: Path,
     monkeypatch.setattr(Trainer, "save", counted)
     train(write_recipe(save_every_s=0, stages=TWO_STEPS), tmp_path / "out", cpu=True)
     assert steps == [1, 2, 2]
+    assert [row["step"] for row in rows_of(tmp_path / "out")] == ["1", "2", "2"], "a line before each state"
 
     def full_disk(state: object, path: Path) -> None:
         path.write_bytes(b"half")
