@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -127,6 +128,29 @@ def write_refcoco(folder: Path, name: str = "refcoco", split: str = "val") -> No
     ]
     annotations = [{"id": 7 + n, "image_id": n, "iscrowd": 0, **(runs if n == 3 else outline)} for n in (1, 2, 3)]
     write_json(folder / name / f"instances_{name}_{split}.json", {"images": images, "annotations": annotations})
+
+
+def write_refer(folder: Path, name: str = "refcoco", split: str = "val") -> None:
+    """The same as `write_refcoco` does, as the annotations are published, with another split's expression before it."""
+    write_refcoco(folder, name, split)
+    path = folder / name / f"instances_{name}_{split}.json"
+    made = json.loads(path.read_text())
+    path.unlink()
+    size = {"height": HEIGHT, "width": WIDTH}
+    images = [{"id": number, "file_name": f"{file}.jpg", **size} for number, file in ((50, "a"), (60, "b"))]
+    outlines = [{**made["annotations"][n], "id": 70 + n, "image_id": image} for n, image in ((0, 50), (2, 60))]
+    write_json(folder / name / "instances.json", {"images": images, "annotations": outlines})
+    other = "train" if split != "train" else "val"
+    refs = [
+        {"image_id": image, "ann_id": ann, "split": part, "sentences": [{"sent": text, "raw": "?"} for text in texts]}
+        for image, ann, part, texts in (
+            (60, 72, other, ("elsewhere",)),
+            (50, 70, split, ("first", "second")),
+            (60, 72, split, ("third",)),
+        )
+    ]
+    by = "umd" if name == "refcocog" else "unc"
+    (folder / name / f"refs({by}).p").write_bytes(pickle.dumps(refs, 2))
 
 
 class KnowingSegmenter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,10 @@ SPLITS = {
 }
 """The three data sets, and the splits of each."""
 
-_REMEDY = "convert the annotations of github.com/lichengunc/refer as ReferFormer's docs/data.md says"
+SPLIT_BY = {"refcoco": "unc", "refcoco+": "unc", "refcocog": "umd"}
+"""Who made the splits that are used of each."""
+
+_REMEDY = "unpack the annotations of https://github.com/lichengunc/refer there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,9 @@ class OutlinedMask:
 class RefCoco:
     """Iterates over one split, a clip of one frame per expression.
 
-    The folder holds `train2014/IMAGE.jpg` of COCO 2014 and `NAME/instances_NAME_SPLIT.json`, in which every expression
-    is an image with a caption, and has one annotation.
+    The folder holds `train2014/IMAGE.jpg` of COCO 2014, and of the annotations as they are published
+    `NAME/refs(SPLIT_BY).p` and `NAME/instances.json`; or else `NAME/instances_NAME_SPLIT.json`, which ReferFormer makes
+    of these, in which every expression is an image with a caption, and has one annotation.
 
     Args:
         folder: of COCO and the annotations.
@@ -83,7 +88,11 @@ class RefCoco:
                 f"'{self._images}' does not exist: extract train2014.zip of https://cocodataset.org/#download there"
             )
         self._path = folder / name / f"instances_{name}_{split}.json"
-        contents = read_json(self._path, _REMEDY)
+        if self._path.exists():
+            contents = read_json(self._path, _REMEDY)
+        else:
+            self._path = folder / name / f"refs({SPLIT_BY[name]}).p"
+            contents = _join(_read_pickle(self._path), self._path, split)
         self._expressions = typed(contents, "images", list, str(self._path))
         self._outlines = {}
         for annotation in typed(contents, "annotations", list, str(self._path)):
@@ -113,3 +122,50 @@ class RefCoco:
             typed(expression, name, int, where)
         if "segmentation" not in self._outlines.get(identifier, {}):
             raise DatasetError(f"{where} has no annotation with a segmentation, expected one: {_REMEDY}")
+
+
+class _Plain(pickle.Unpickler):
+    """Reads lists, mappings, texts and numbers; all else could run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it holds {module}.{name}")
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            return _Plain(file, encoding="latin1").load()
+    except OSError as error:
+        raise DatasetError(f"'{path}' cannot be read ({error.strerror}): {_REMEDY}") from error
+    except Exception as error:  # of what is broken pickle raises nearly anything
+        raise DatasetError(f"'{path}' is no pickle of plain values ({error}): download it again") from error
+
+
+def _join(refs: Any, path: Path, split: str) -> dict[str, Any]:
+    """What ReferFormer makes of the published annotations, each expression having its own image and annotation."""
+    instances = path.with_name("instances.json")
+    contents = read_json(instances, _REMEDY)
+    images, outlines = (_by_id(contents, kind, instances) for kind in ("images", "annotations"))
+    joined: dict[str, Any] = {"images": [], "annotations": []}
+    for ref in typed({"refs": refs}, "refs", list, f"'{path}'"):
+        where = f"a reference in '{path}'"
+        # Two of RefCOCO's test splits have a letter each, which a reference of both has behind one another.
+        theirs = typed(ref, "split", str, where)
+        if theirs != split and not (theirs.startswith("test") and split in ("testA", "testB") and split[-1] in theirs):
+            continue
+        image_id, outline_id = (typed(ref, name, int, where) for name in ("image_id", "ann_id"))
+        if image_id not in images or outline_id not in outlines:
+            raise DatasetError(
+                f"{where} is of image {image_id} and annotation {outline_id}, expected both in '{instances}': {_REMEDY}"
+            )
+        for sentence in typed(ref, "sentences", list, where):
+            number = len(joined["images"]) + 1
+            joined["images"].append(images[image_id] | {"id": number, "caption": typed(sentence, "sent", str, where)})
+            joined["annotations"].append(outlines[outline_id] | {"id": number, "image_id": number})
+    return joined
+
+
+def _by_id(contents: Any, kind: str, path: Path) -> dict[int, dict[str, Any]]:
+    return {
+        typed(one, "id", int, f"one of the {kind} in '{path}'"): one for one in typed(contents, kind, list, f"'{path}'")
+    }

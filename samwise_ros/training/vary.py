@@ -94,20 +94,24 @@ _NO_SIDE = re.compile(
     r"\b(that|which|who|has|have|had|is|are|was|were|be|being|just) left\b(?! (of|side|hand|most|one))"
     r"|\bleft (behind|alone|over|out|open)\b"
     r"|\bright (now|away|behind|next|beside|in|before|after|under|above|below|by|at|on|up|there|here)\b"
+    r"|\b(l|lt|lft|r|rt|rgt|rht)\b|clock"
 )
 
 
 def can_swap_sides(text: str) -> bool:
     """Whether left and right are sides in a text that people wrote, as far as can be told.
 
-    They are not in "the bird that left the branch" and "the man right behind the dog".
+    They are not in "the bird that left the branch" and "the man right behind the dog". Sides that are told otherwise
+    ("far rt", "at 3 oclock") cannot be swapped.
     """
     return not _NO_SIDE.search(text)
 
 
 def swap_sides(text: str) -> str:
-    """The words for a mirrored picture: left for right, and leftmost for rightmost, but not what "bright" ends in."""
-    return re.sub(r"\b(left|right)", lambda side: "right" if side[0] == "left" else "left", text)
+    """The words for a mirrored picture: left for right, leftmost for rightmost, but not in "bright" and "leftover"."""
+    return re.sub(
+        r"\b(left|right)(?=(most|hand|side|wards?)?\b)", lambda side: "right" if side[0] == "left" else "left", text
+    )
 
 
 def _warp(

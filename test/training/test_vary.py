@@ -117,6 +117,7 @@ def test_beside_the_picture_there_is_nothing(clip: Clip, monkeypatch: pytest.Mon
     [
         ("leftmost cat right of the car", "rightmost cat left of the car"),
         ("bright upright thing on the right-hand side", "bright upright thing on the left-hand side"),
+        ("righthand leftover pizza, rightside up", "lefthand leftover pizza, leftside up"),
     ],
 )
 def test_sides_are_swapped_in_words_that_begin_with_them(text: str, swapped: str):
@@ -124,13 +125,24 @@ def test_sides_are_swapped_in_words_that_begin_with_them(text: str, swapped: str
     assert swap_sides(swapped) == text
 
 
-@pytest.mark.parametrize("text", ["the bird that left the branch", "man right behind the dog", "the bag left behind"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the bird that left the branch",
+        "man right behind the dog",
+        "the bag left behind",
+        "lady on far rt",
+        "lft zebra",
+        "guy r",
+        "man at 3 oclock",
+    ],
+)
 def test_left_and_right_are_not_always_sides(text: str):
     assert not can_swap_sides(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["the cat", "the man who is left of her", "the right one", "cup on the left", "is leftmost"]
+    "text", ["the cat", "the man who is left of her", "the right one", "cup on the left", "is leftmost", "car"]
 )
 def test_left_and_right_are_sides_most_often(text: str):
     assert can_swap_sides(text)
