@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
 
 DESCRIPTION = (
-    "Train a model as a YAML file says. Ctrl-C ends it after the running step, with its state saved. Several "
+    "Train a model as a YAML file says. Ctrl-C ends it after the running step, or breaks a validation "
+    "off, with its state saved. Several "
     "processes: `accelerate launch -m samwise_ros.cli.main train ...` or the same with `torchrun`; they share the "
     "YAML's batch."
 )
@@ -23,7 +24,9 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for weights, state, logs and pictures"
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the state in DIR, to the same numbers")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the state in DIR (on a CPU to the same numbers)"
+    )
     parser.set_defaults(run=run)
 
 

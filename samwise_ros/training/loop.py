@@ -149,7 +149,7 @@ class Trainer:
         if stage not in self._graphs:
             self._graphs = {one: self._make_graphs() for one in self.recipe.group_at(self.step)[0]}
         graphs = self._graphs[stage]
-        tensors = (batch.rgb, self._tokenize(batch.texts), batch.mask, batch.shown, batch.things)
+        tensors = (batch.rgb, batch.sizes_px, self._tokenize(batch.texts), batch.mask, batch.shown, batch.things)
         if graphs is not None:
             losses = graphs(tensors)
         else:
@@ -184,7 +184,9 @@ class Trainer:
         os.replace(partial, self.out / STATE)
 
     def resume(self) -> None:
-        """Go on from the state in `out`, to the numbers that the run would have had without a stop.
+        """Go on from the state in `out`, on a CPU to the numbers that the run would have had without a stop.
+
+        On a GPU the gradients of some operations vary in their last bits from run to run.
 
         Raises:
             CheckpointError: there is none, or it is of another recipe.
@@ -224,10 +226,12 @@ class Trainer:
             return None
         return GraphedGradients(self._learn, self.objective.parameters(), self.device)
 
-    def _learn(self, rgb: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor) -> dict[str, Tensor]:
+    def _learn(
+        self, rgb: Tensor, sizes_px: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor
+    ) -> dict[str, Tensor]:
         """Add the gradients of a batch on the device, whose tensors are those of `Batch`, and give its losses."""
         images = normalise(rgb.flatten(0, 1)).unflatten(0, rgb.shape[:2])
-        losses: dict[str, Tensor] = self._run_objective(images, ids, mask, shown, things)
+        losses: dict[str, Tensor] = self._run_objective(images, sizes_px, ids, mask, shown, things)
         self.accelerator.backward(self.objective.total(losses))
         return {name: loss.detach() for name, loss in losses.items()}
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from samwise_ros.model.sam2_steps import NO_OBJECT_LOGIT
 from samwise_ros.model.samwise import Tracked
 from samwise_ros.training.processes import mean_over_processes
 
@@ -58,26 +59,42 @@ def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
     return 1 - (2 * overlap + 1) / (prob.sum((-2, -1)) + mask.sum((-2, -1)) + 1)
 
 
-def mask_losses(logits: Tensor, mask: Tensor, frames: int) -> dict[str, Tensor]:
-    """Focal and dice loss of low-resolution logits at the mask's own size, over whole clips.
+def padding_of(sizes_px: Tensor, height_px: int, width_px: int) -> Tensor:
+    """Where pictures are padded.
+
+    Args:
+        sizes_px: (R, 2) int64, rows and columns of the pictures, which are above and to the left of what is padded.
+        height_px: rows H with what is padded.
+        width_px: columns W, likewise.
+
+    Returns:
+        (R, H, W) bool.
+    """
+    rows, columns = (torch.arange(side, device=sizes_px.device) for side in (height_px, width_px))
+    return (rows[None, :, None] >= sizes_px[:, :1, None]) | (columns[None, None] >= sizes_px[:, 1:, None])
+
+
+def mask_losses(logits: Tensor, mask: Tensor, padding: Tensor, frames: int) -> dict[str, Tensor]:
+    """Focal and dice loss of low-resolution logits at the mask's own size, over whole clips, without what is padded.
 
     Args:
         logits: (B * T, 1, h, w).
-        mask: (B * T, H, W) bool.
-        frames: length T of a clip.
+        mask: (B * T, H, W) bool, False where padded.
+        padding: (B, H, W) bool, where the clips' pictures are padded.
+        frames: length T of what is one mask together.
 
     Returns:
         Scalars `focal` and `dice`, means over the B clips.
 
     Source: SAMWISE, losses of the reference implementation: a clip's pixels are taken for one long mask.
-
-    Differs: what a batch's pictures are padded with counts as background, where the original cuts it off. In squares of
-    16:9 video it is 44 % of all pixels, nearly all of them easy, so that `focal` is about half of the original's.
     """
     logits = F.interpolate(logits.float(), mask.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    padding = padding.repeat_interleave(len(mask) // len(padding), 0)
     whole = (-1, frames * mask.shape[-2], mask.shape[-1])
-    logits, target = logits.reshape(whole), mask.float().reshape(whole)
-    return {"focal": focal_loss(logits, target).mean(), "dice": dice_loss(logits, target).mean()}
+    logits, target = logits.masked_fill(padding, NO_OBJECT_LOGIT).reshape(whole), mask.float().reshape(whole)
+    # Where padded both losses have nothing to add; but of focal loss there are so many pixels less.
+    pictured = 1 - padding.float().reshape(whole).mean((-2, -1))
+    return {"focal": (focal_loss(logits, target) / pictured).mean(), "dice": dice_loss(logits, target).mean()}
 
 
 def score_loss(score_logits: Tensor, mask: Tensor) -> Tensor:
@@ -108,8 +125,8 @@ def cme_labels(logits: Tensor, memoryless_logits: Tensor, memoryless_score_logit
     Source: SAMWISE, training of the Conditional Memory Encoder.
 
     Differs: where one mask is empty and the other is not, the label is 1, as the original's comment says; its code
-    divides 0 by 0 there, and the label is 0. `cme_loss` brings the logits to the image's size by nearest neighbour and
-    keeps the padding; the original interpolates bilinearly and cuts the padding off.
+    divides 0 by 0 there, and the label is 0. `cme_loss` brings the logits to the image's size by nearest neighbour; the
+    original interpolates bilinearly.
     """
     mask, other = logits > 0, memoryless_logits > 0
     area, other_area = mask.flatten(1).sum(1), other.flatten(1).sum(1)
@@ -119,12 +136,12 @@ def cme_labels(logits: Tensor, memoryless_logits: Tensor, memoryless_score_logit
     return labels.masked_fill(ignore, -1)
 
 
-def cme_loss(frames: Sequence[Tracked], size: tuple[int, int]) -> Tensor:
+def cme_loss(frames: Sequence[Tracked], padding: Tensor) -> Tensor:
     """Cross-entropy of the Conditional Memory Encoder's decisions, class weights 1 and 2.
 
     Args:
         frames: those on which the Conditional Memory Encoder ran; at least one.
-        size: (rows, columns) of the image; masks are compared at this size.
+        padding: (B, H, W) bool, where the clips' pictures are padded; masks are compared at this size, without that.
 
     Returns:
         Scalar, the weighted mean over all decisions of all processes; 0 where every one is to be ignored.
@@ -133,7 +150,10 @@ def cme_loss(frames: Sequence[Tracked], size: tuple[int, int]) -> Tensor:
     for tracked in frames:
         assert tracked.check is not None
         memoryless = tracked.check.memoryless
-        masks = [F.interpolate(d.mask_logits.float(), size)[:, 0] for d in (tracked.decoded, memoryless)]
+        masks = [
+            F.interpolate(d.mask_logits.float(), padding.shape[-2:])[:, 0].masked_fill(padding, NO_OBJECT_LOGIT)
+            for d in (tracked.decoded, memoryless)
+        ]
         logits.append(tracked.check.logits.float())
         labels.append(cme_labels(masks[0], masks[1], memoryless.score_logits))
     label = torch.cat(labels)

@@ -14,7 +14,7 @@ from samwise_ros.model.pyramid import pyramid_widths
 from samwise_ros.model.refsam import RefSam, middle_widths
 from samwise_ros.model.samwise import Samwise
 from samwise_ros.training.auxiliary import AuxiliaryHeads, cells_choice_loss
-from samwise_ros.training.losses import cme_loss, mask_losses, score_loss
+from samwise_ros.training.losses import cme_loss, mask_losses, padding_of, score_loss
 
 
 class Objective(nn.Module):
@@ -39,11 +39,14 @@ class Objective(nn.Module):
             self.network.get_submodule(part).eval()
         return self
 
-    def forward(self, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, images: Tensor, sizes_px: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor
+    ) -> dict[str, Tensor]:
         """Run B clips and compare with the truth.
 
         Args:
             images: (R, T, 3, H, W) normalised; R divides B, and each clip's expressions follow one another.
+            sizes_px: (R, 2) int64, rows and columns of the pictures without what is padded.
             ids: (B, L) int64 token ids.
             mask: (B * T, H, W) bool.
             shown: (R * T, 1 + N + 3, H, W) int8, see `AuxiliaryHeads`.
@@ -55,10 +58,11 @@ class Objective(nn.Module):
         if not len(ids):
             assert self.heads is not None
             return {"auxiliary": self.heads.name_all(*self._see(images), shown)}
+        padding = padding_of(sizes_px, *mask.shape[-2:]).repeat_interleave(len(ids) // len(images), 0)
         if isinstance(self.network, RefSam):
-            losses = self._run_refsam(self.network, images, ids, mask, shown, things)
+            losses = self._run_refsam(self.network, images, padding, ids, mask, shown, things)
         else:
-            losses = self._run_samwise(self.network, images, ids, mask, shown, things)
+            losses = self._run_samwise(self.network, images, padding, ids, mask, shown, things)
         return {name: loss for name, loss in losses.items() if self._weights[name]}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -88,18 +92,25 @@ class Objective(nn.Module):
         return {"choice": cells_choice_loss(logits[:, 0].float(), mask, shown[:, 0], frames)}
 
     def _run_samwise(
-        self, network: Samwise, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor
+        self,
+        network: Samwise,
+        images: Tensor,
+        padding: Tensor,
+        ids: Tensor,
+        mask: Tensor,
+        shown: Tensor,
+        things: Tensor,
     ) -> dict[str, Tensor]:
         clip = network(images, ids)
         frames = clip.frames
         logits = torch.stack([frame.decoded.mask_logits for frame in frames], 1).flatten(0, 1)
-        losses = mask_losses(logits, mask, len(frames)) | self._choice(logits, mask, shown, len(frames))
+        losses = mask_losses(logits, mask, padding, len(frames)) | self._choice(logits, mask, shown, len(frames))
         if self._weights["score"] and network.config.object_score:
             scores = torch.stack([frame.decoded.score_logits for frame in frames], 1).flatten(0, 1)
             losses["score"] = score_loss(scores, mask)
         checked = [frame for frame in frames if frame.check is not None]
         if self._weights["cme"] and checked:
-            losses["cme"] = cme_loss(checked, (mask.shape[-2], mask.shape[-1]))
+            losses["cme"] = cme_loss(checked, padding)
         if self.heads is not None:
             seen, looked = self._look(network, clip.images, clip.seen)
             fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
@@ -107,12 +118,19 @@ class Objective(nn.Module):
         return losses
 
     def _run_refsam(
-        self, network: RefSam, images: Tensor, ids: Tensor, mask: Tensor, shown: Tensor, things: Tensor
+        self,
+        network: RefSam,
+        images: Tensor,
+        padding: Tensor,
+        ids: Tensor,
+        mask: Tensor,
+        shown: Tensor,
+        things: Tensor,
     ) -> dict[str, Tensor]:
         """RefSAM has no object score: that nothing is there, its masks alone have to say, each for its own frame."""
         clip = network(images, ids)
         logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
-        losses = mask_losses(logits, mask, 1) | self._choice(logits, mask, shown, len(clip.frames))
+        losses = mask_losses(logits, mask, padding, 1) | self._choice(logits, mask, shown, len(clip.frames))
         if self.heads is not None:
             maps, sentence = clip.maps, clip.text.sentence
             losses["auxiliary"] = self.heads(maps, None, maps, sentence, mask, shown, things)

@@ -109,6 +109,7 @@ class Batch:
 
     Attributes:
         rgb: (R, T, H, W, 3) uint8; H and W are S, or less where no picture needs them.
+        sizes_px: (R, 2) int64, rows and columns of the pictures; the rest is padding.
         mask: (B * T, H, W) bool.
         shown: (R * T, 8, H, W) int8, see `Sample`.
         things: (B, 2, 3) int64, see `Sample`.
@@ -116,6 +117,7 @@ class Batch:
     """
 
     rgb: Tensor
+    sizes_px: Tensor
     mask: Tensor
     shown: Tensor
     things: Tensor
@@ -338,6 +340,7 @@ def samples_to_batch(samples: list[Sample], step_px: int) -> Batch:
 
     return Batch(
         rgb=stack([sample.rgb[:, :rows, :columns] for sample in samples]),
+        sizes_px=torch.tensor([sample.size_px for sample in samples]),
         mask=stack([sample.masks[..., :rows, :columns] for sample in samples]).flatten(0, 2),
         shown=stack([sample.shown[..., :rows, :columns] for sample in samples]).flatten(0, 1),
         things=stack([sample.things for sample in samples]).flatten(0, 1),

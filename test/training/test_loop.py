@@ -290,7 +290,7 @@ def test_refsam_learns_what_words_mean_and_what_is_not_there(write_recipe, tmp_p
     mask[0, :, :32] = mask[1, :, 32:] = True
     texts = ["the red half", "the blue half", "the green half"]
     things = torch.tensor([2 * [(0, -1, -1)]] * 3)
-    batch = Batch(rgb, mask, torch.zeros(1, 8, 64, 64, dtype=torch.int8), things, texts)
+    batch = Batch(rgb, torch.tensor([[64, 64]]), mask, torch.zeros(1, 8, 64, 64, dtype=torch.int8), things, texts)
     for _ in range(120):
         dice = trainer.train_step(batch)["dice"].item()
         if dice < 0.1:

@@ -12,6 +12,7 @@ from samwise_ros.training.losses import (
     dice_loss,
     focal_loss,
     mask_losses,
+    padding_of,
     score_loss,
 )
 
@@ -38,7 +39,7 @@ def test_mask_losses_compare_at_the_masks_size():
     mask[:, :4] = True
     logits = torch.full((1, 1, 2, 2), -20.0)
     logits[:, :, 0] = 20.0
-    right, wrong = mask_losses(logits, mask, 1), mask_losses(-logits, mask, 1)
+    right, wrong = (mask_losses(one, mask, torch.zeros_like(mask), 1) for one in (logits, -logits))
     assert right["focal"] < 0.1
     assert right["dice"] < 0.15
     assert wrong["focal"] > 1
@@ -50,9 +51,30 @@ def test_dice_is_of_the_whole_clip():
     mask[0] = True
     logits = torch.full((2, 1, 4, 4), -100.0)
     logits[0] = 100.0
+    unpadded = torch.zeros(1, 4, 4, dtype=torch.bool)
     logits[1, 0, 0, 0] = 100.0  # one pixel where the object is not in view
-    assert mask_losses(logits, mask, 2)["dice"].item() == pytest.approx(1 - 33 / 34, abs=1e-5)
-    assert mask_losses(logits, mask, 1)["dice"].item() == pytest.approx((1 - 1 / 2) / 2, abs=1e-5)
+    assert mask_losses(logits, mask, unpadded, 2)["dice"].item() == pytest.approx(1 - 33 / 34, abs=1e-5)
+    assert mask_losses(logits, mask, unpadded, 1)["dice"].item() == pytest.approx((1 - 1 / 2) / 2, abs=1e-5)
+
+
+def test_what_is_padded_does_not_count():
+    """A wide picture and a high one, padded to a square, are as learnt from as they are without."""
+    torch.manual_seed(0)
+    sizes = torch.tensor([[4, 8], [8, 6]])
+    padding = padding_of(sizes, 8, 8)
+    assert [(~one).sum().item() for one in padding] == [32, 48]
+    assert not padding[0, :4].any()
+    assert not padding[1, :, :6].any()
+    logits, mask = torch.randn(4, 1, 8, 8), torch.rand(4, 8, 8) > 0.5  # two frames each
+    mask &= ~padding.repeat_interleave(2, 0)
+    together = mask_losses(logits, mask, padding, 2)
+    assert together == mask_losses(logits.masked_fill(padding.repeat_interleave(2, 0)[:, None], 9.0), mask, padding, 2)
+    alone = []
+    for clip, (rows, columns) in enumerate(sizes.tolist()):
+        cut = logits[2 * clip : 2 * clip + 2, :, :rows, :columns], mask[2 * clip : 2 * clip + 2, :rows, :columns]
+        alone.append(mask_losses(*cut, torch.zeros(1, rows, columns, dtype=torch.bool), 2))
+    for name, loss in together.items():
+        assert loss.item() == pytest.approx(sum(one[name].item() for one in alone) / 2, rel=1e-5)
 
 
 def test_score_loss_asks_whether_there_is_any_pixel():
@@ -92,7 +114,13 @@ def checked_frame(other_columns: tuple[int, int], score: float, decision: tuple[
 def test_decisions_are_weighed_together():
     same, another = checked_frame((0, 10), 1.0, (2.0, 0.0)), checked_frame((10, 20), 1.0, (2.0, 0.0))
     ignored = checked_frame((10, 20), -1.0, (9.0, 0.0))
+    unpadded = torch.zeros(1, 20, 20, dtype=torch.bool)
     right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
-    assert cme_loss([same, another, ignored], (20, 20)).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
-    assert cme_loss([another], (20, 20)).item() == pytest.approx(wrong, rel=1e-5)
-    assert cme_loss([ignored], (20, 20)).item() == 0
+    assert cme_loss([same, another, ignored], unpadded).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
+    assert cme_loss([another], unpadded).item() == pytest.approx(wrong, rel=1e-5)
+    assert cme_loss([ignored], unpadded).item() == 0
+    padded = unpadded.clone()
+    padded[..., 10:] = True  # what the other one shows is not in the picture: it shows nothing
+    assert cme_loss([same, another], padded).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
+    small = checked_frame((8, 18), 1.0, (2.0, 0.0))  # most of it is not: the rest is a part of the first
+    assert cme_loss([small], padded).item() == pytest.approx(right, rel=1e-5)

@@ -50,7 +50,7 @@ def run(objective: Objective, batch: Batch, ids: torch.Tensor) -> tuple[dict[str
     """The losses, and what they ask of a weight that images alone pass through."""
     objective = deepcopy(objective).train()
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-    losses = objective(images, ids, batch.mask, batch.shown, batch.things)
+    losses = objective(images, batch.sizes_px, ids, batch.mask, batch.shown, batch.things)
     objective.total(losses).backward()
     gradient = objective.network.get_parameter(PATCHES[objective.network.config.name]).grad
     return {name: loss.item() for name, loss in losses.items()}, gradient
@@ -77,7 +77,8 @@ def test_expressions_of_one_clip_give_what_as_many_clips_give(model: str, losses
     ids[:, 0], ids[:, -1] = 0, 2
     clips = batch.rgb.repeat_interleave(EXPRESSIONS, 0)
     shown = batch.shown.unflatten(0, (2, FRAMES)).repeat_interleave(EXPRESSIONS, 0).flatten(0, 1)
-    repeated = Batch(clips, batch.mask, shown, batch.things, batch.texts)
+    sizes = batch.sizes_px.repeat_interleave(EXPRESSIONS, 0)
+    repeated = Batch(clips, sizes, batch.mask, shown, batch.things, batch.texts)
     together, gradient = run(objective, batch, ids)
     apart, gradient_apart = run(objective, repeated, ids)
     assert together.keys() == losses
@@ -100,7 +101,7 @@ def test_without_expressions_the_backbone_alone_learns_to_name(model: str, parts
     batch = samples_to_batch([clip_to_sample(clip, []) for clip in clips], 64)
     assert batch.mask.shape == (0, 64, 64)
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-    losses = objective(images, torch.zeros(0), batch.mask, batch.shown, batch.things)
+    losses = objective(images, batch.sizes_px, torch.zeros(0), batch.mask, batch.shown, batch.things)
     assert losses.keys() == {"auxiliary"}
     losses["auxiliary"].backward()
     learns = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
@@ -116,7 +117,7 @@ def test_clips_without_expressions_teach_adapter_0_to_name_motions(pyramid: bool
     objective = Objective(network, dict.fromkeys(LOSSES, 1.0), SyntheticSource.classes).train()
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
     assert (batch.shown[:, 4] > 0).any(), "something moves"
-    losses = objective(images, torch.zeros(0), batch.mask[:0], batch.shown, batch.things[:0])
+    losses = objective(images, batch.sizes_px, torch.zeros(0), batch.mask[:0], batch.shown, batch.things[:0])
     assert losses.keys() == {"auxiliary"}
     losses["auxiliary"].backward()
     for part in ("change.tell.weight", "temporal.out.weight", "vision_down.weight"):
@@ -135,7 +136,7 @@ def test_names_are_learnt_before_any_text_could_tell_them(model: str, batch: Bat
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
     ids = torch.randint(4, 2000, (2 * EXPRESSIONS, 7))
     ids[:, 0], ids[:, -1] = 0, 2
-    objective(images, ids, batch.mask, batch.shown, batch.things)["auxiliary"].backward()
+    objective(images, batch.sizes_px, ids, batch.mask, batch.shown, batch.things)["auxiliary"].backward()
     assert network.get_parameter(SEEING[model]).grad.abs().max() > 0
     if model == "compact":
         assert network.get_parameter("adapters.0.change.tell.weight").grad.abs().max() > 0, "motions, too"
@@ -156,7 +157,9 @@ def test_a_mask_has_to_choose_among_the_things_of_its_frame(model: str, batch: B
 
     monkeypatch.setattr(objective_module, "cells_choice_loss", keep)
     images = normalise(batch.rgb.flatten(0, 1)).unflatten(0, batch.rgb.shape[:2])
-    losses = objective(images, torch.randint(4, 2000, (2 * EXPRESSIONS, 7)), batch.mask, batch.shown, batch.things)
+    losses = objective(
+        images, batch.sizes_px, torch.randint(4, 2000, (2 * EXPRESSIONS, 7)), batch.mask, batch.shown, batch.things
+    )
     ((logits, mask, numbers, frames),) = asked
     assert losses.keys() == {"choice"}
     assert losses["choice"] > 0
@@ -180,7 +183,7 @@ def test_a_frame_of_refsam_counts_alone(batch: Batch):
     )
     mask = torch.zeros(FRAMES, 64, 64, dtype=torch.bool)
     mask[0] = True
-    dice = objective(images, ids, mask, batch.shown[:FRAMES], batch.things[:1])["dice"].item()
+    dice = objective(images, batch.sizes_px[:1], ids, mask, batch.shown[:FRAMES], batch.things[:1])["dice"].item()
     assert dice == pytest.approx(1 / FRAMES, abs=1e-3)
 
 
@@ -210,7 +213,7 @@ def test_no_step_asks_what_a_tensor_holds(model: str, frames: int, batch: Batch)
     ids = torch.ones(2 * EXPRESSIONS, 8, dtype=torch.long, device="meta")
     mask = torch.empty(2 * EXPRESSIONS * frames, 64, 64, dtype=torch.bool, device="meta")
     shown = torch.empty(2 * frames, 8, 64, 64, dtype=torch.int8, device="meta")
-    losses = objective(images, ids, mask, shown, batch.things.to("meta"))
+    losses = objective(images, batch.sizes_px.to("meta"), ids, mask, shown, batch.things.to("meta"))
     objective.total(losses).backward()
     learning = [value for value in objective.network.parameters() if value.grad is not None]
     assert len(learning) > 100

@@ -174,13 +174,14 @@ def make_batch() -> Batch:
     labels = torch.arange(8)[:, None, None]
     masks = torch.arange(16)[:, None, None] > 7
     pictures = rows[:, None, None, None, None].expand(4, 2, 1, 1, 3)
-    return Batch(pictures, masks, labels[:, None], torch.arange(8), list("abcdefgh"))
+    return Batch(pictures, torch.stack((rows, rows), 1), masks, labels[:, None], torch.arange(8), list("abcdefgh"))
 
 
 def test_a_part_of_a_batch_has_its_own_clips():
     part = take_part(make_batch(), 1, 2)
     assert part.texts == ["e", "f", "g", "h"]
     assert part.rgb[:, 0, 0, 0, 0].tolist() == [2, 3]
+    assert part.sizes_px.tolist() == [[2, 2], [3, 3]]
     assert part.shown.flatten().tolist() == [4, 5, 6, 7]
     assert part.things.tolist() == [4, 5, 6, 7]
     assert part.mask.shape[0] == 8

@@ -39,6 +39,7 @@ def test_there_is_a_recipe_for_each_way_to_train():
         "train_compact": "compact",
         "train_compact_further": "compact",
         "train_pretrain": "base_plus",
+        "train_mevis": "base_plus",
         "train_video": "base_plus",
         "train_refsam_compact": "refsam_compact",
         "train_refsam_pretrain": "refsam_b",
