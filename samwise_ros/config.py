@@ -319,6 +319,6 @@ def preset(name: str) -> AnyConfig:
     Raises:
         ConfigError: there is no preset of that name.
     """
-    if name not in PRESETS:
+    if name not in list(PRESETS):  # by equality, which a list in a recipe has, too
         raise ConfigError(f"model preset is {name!r}, expected one of {', '.join(PRESETS)}: choose one of these")
     return PRESETS[name]

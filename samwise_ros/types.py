@@ -54,6 +54,11 @@ class Target:
     text: str
 
 
+def clean_text(text: str) -> str:
+    """A text without what cannot be printed, such as marks of byte order, and with single spaces."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def text_key(text: str) -> str:
     """What two expressions have in common that mean the same target: their words, whatever their case and spaces."""
     return " ".join(text.split()).casefold()

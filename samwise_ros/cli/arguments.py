@@ -67,8 +67,13 @@ def chosen_model(args: argparse.Namespace) -> tuple[str, Path | None]:
     return args.model, args.weights
 
 
+def whole_int(text: str, least: int = 0) -> int:
+    """Parse a command-line number of at least 0, or another least one, that is no larger than C's `int` can be."""
+    if not text.isdecimal() or len(text) > 10 or not least <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least {least} and below 2 to the 31")
+    return int(text)
+
+
 def positive_int(text: str) -> int:
     """Parse a command-line number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)
+    return whole_int(text, 1)

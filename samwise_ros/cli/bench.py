@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WARMUP_FRAMES = 20
 """More than any memory is long."""
 
+MAX_PIXELS = 50_000_000
+"""Of a camera image, of which some are kept in memory."""
+
 NODE_WARMUP_FRAMES = 60
 """At least so many for the node, which for several targets makes a trace beside the first frames on a CPU."""
 
@@ -183,6 +186,8 @@ def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise argparse.ArgumentTypeError(f"'{text}' is not a size such as 640x480")
+    if int(width) * int(height) > MAX_PIXELS:
+        raise argparse.ArgumentTypeError(f"'{text}' has more than {MAX_PIXELS // 1_000_000} million pixels")
     return int(width), int(height)
 
 

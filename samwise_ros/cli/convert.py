@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samwise_ros.cli.arguments import whole_int
+
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
 
@@ -25,7 +27,9 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--text-encoder", "--roberta", type=Path, metavar="DIR", help="folder of RoBERTa or T5, with a SAM as IN"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is fresh (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=whole_int, default=0, metavar="N", help="of what is fresh (default: %(default)s)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -59,13 +63,14 @@ def run(args: argparse.Namespace) -> None:
         load_tokenizer(tokenizer, config.text)
     else:
         tokenizer = tokenizer_path(args.input)
+    save_weights(network, config.name, args.output)
     own = tokenizer_path(args.output)
     if not tokenizer.is_file():
         own.unlink(missing_ok=True)  # of an earlier file of this name
     elif not (own.is_file() and own.samefile(tokenizer)):
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(tokenizer, own)
-    save_weights(network, config.name, args.output)
+        partial = own.with_suffix(".partial")
+        shutil.copyfile(tokenizer, partial)
+        partial.replace(own)
     parts = REFSAM_PARTS if isinstance(config, RefSamConfig) else OPTIONAL_PARTS
     lacks = [name for name in parts if getattr(preset(config.name), name) and not getattr(config, name)]
     print(f"preset {config.name}{' without ' + ', '.join(lacks) if lacks else ''}: written to {args.output}")

@@ -20,6 +20,8 @@ SUBSET_CLIPS, ALL_CLIPS = 24, 200
 
 FRAMES = 16
 """Length of a synthetic clip by default."""
+MAX_FRAMES = 320
+"""Of a synthetic clip, which is kept in memory with all masks: two gigabytes."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -74,6 +76,10 @@ def run(args: argparse.Namespace) -> None:
         if args.split not in SPLITS:
             raise ConfigError(
                 f"split is '{args.split}', expected {', '.join(SPLITS)}: the synthetic world has no other"
+            )
+        if (args.frames or FRAMES) > MAX_FRAMES:
+            raise ConfigError(
+                f"--frames is {args.frames}, expected at most {MAX_FRAMES}, since a clip is in memory: choose fewer"
             )
         if args.pictures is not None and args.pictures.suffix.lower() != ".png":
             raise ConfigError(f"--pictures is '{args.pictures}', expected a name that ends in .png: name it so")

@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who started this
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -45,7 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SamwiseError, OSError) as error:
         print(f"samwise: {error}", file=sys.stderr)
         return 2
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            "samwise: there is not enough memory: take a smaller model or picture (--image-side-px), fewer texts or "
+            f"frames, or another --device ({str(error).partition(chr(10))[0] or 'MemoryError'})",
+            file=sys.stderr,
+        )
+        return 2
     return 0
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Also where PyTorch says so, which is not imported here."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def _build_parser() -> argparse.ArgumentParser:

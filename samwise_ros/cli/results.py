@@ -19,6 +19,9 @@ from samwise_ros.errors import ConfigError
 from samwise_ros.types import FrameResult, TrackedObject
 
 _LABELS_NAME = re.compile(r"\d{6,}\.png")
+_FIRST_LINE = re.compile(rb'\{"frame": \d+, "stamp_s": ')
+_LINE_BYTES = 100
+"""So much of a line tells whose it is."""
 
 
 class ResultFolder:
@@ -45,7 +48,7 @@ class ResultFolder:
         source = footage.path.resolve()
         if source == self._labels.resolve() or source in {file.resolve() for file in self._earlier_files()}:
             raise ConfigError(f"results in '{path}' would overwrite the input '{footage.path}': name another folder")
-        if not (path / "objects.jsonl").is_file() and (others := self._earlier_files()):
+        if (others := self._earlier_files()) and not _is_of_a_run(path / "objects.jsonl"):
             raise ConfigError(
                 f"results in '{path}' would overwrite '{others[0]}', and no objects.jsonl shows that an earlier run "
                 "left it: remove it, or name another folder"
@@ -112,6 +115,15 @@ class ResultFolder:
         if self._labels.is_dir():
             files += [file for file in self._labels.iterdir() if _LABELS_NAME.fullmatch(file.name)]
         return [file for file in files if file.is_file()]
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Whether a file of objects begins as `ResultFolder` writes it, or is empty, as it leaves it without a frame."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        first = file.readline(_LINE_BYTES)
+    return not first or _FIRST_LINE.match(first) is not None
 
 
 @contextmanager

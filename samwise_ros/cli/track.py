@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import chain, islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,7 @@ from samwise_ros.cli.arguments import add_model_arguments, build_chosen, chosen_
 if TYPE_CHECKING:
     from samwise_ros.cli.arguments import Commands
     from samwise_ros.cli.results import ResultFolder
-    from samwise_ros.engine.tracker import Tracker
-    from samwise_ros.types import Frame, FrameResult, Target
+    from samwise_ros.types import FrameResult, Target
 
 
 def add_parser(commands: Commands) -> None:
@@ -35,19 +34,19 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Track through the footage; nothing in DIR is touched before input, model and texts proved good."""
+    """Track through the footage; nothing in DIR is touched before the first frame's result is there."""
     from samwise_ros.cli.results import ResultFolder
     from samwise_ros.config import fine_side_px, preset
     from samwise_ros.data.video import open_footage
     from samwise_ros.engine.tracker import MAX_LABEL, Tracker
     from samwise_ros.errors import ConfigError
-    from samwise_ros.types import text_key
+    from samwise_ros.types import clean_text, text_key
 
     footage = open_footage(args.input)
     frames = iter(footage)
     first = next(frames)  # or it says why there is none
     seen: set[str] = set()
-    for text in args.text:
+    for text in map(clean_text, args.text):
         if text_key(text) in seen:
             raise ConfigError(
                 f"--text '{text}' was given twice, expected different ones, since each has a label: leave one out"
@@ -58,9 +57,13 @@ def run(args: argparse.Namespace) -> None:
     tracker = Tracker(build_chosen(args), max_targets=min(MAX_LABEL, len(args.text)))
     for text in args.text:
         tracker.add(text)
+    results = ResultFolder(args.out, footage)
     tally = _Tally()
-    with ResultFolder(args.out, footage) as results:
-        _track(chain([first], frames), footage.total_frames, tracker, results, tally, args.max_frames)
+    indices, images = tee(islice(chain([first], frames), args.max_frames))
+    answers = zip((index for index, _ in indices), tracker.run(image for _, image in images), strict=True)
+    answered = next(answers)
+    with results:
+        _write(chain([answered], answers), footage.total_frames, results, tally, args.max_frames)
     print(tally.summary())
     overlay = "overlay.png" if footage.is_still else "overlay.mp4"
     print(f"results in {args.out}: {overlay}, labels/, objects.jsonl")
@@ -89,10 +92,9 @@ class _Tally:
         return "\n".join(lines)
 
 
-def _track(
-    footage: Iterator[tuple[int, Frame]],
+def _write(
+    found: Iterable[tuple[int, FrameResult]],
     count: int | None,
-    tracker: Tracker,
     results: ResultFolder,
     tally: _Tally,
     max_frames: int | None,
@@ -101,8 +103,6 @@ def _track(
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     total = min((number for number in (count, max_frames) if number is not None), default=None)
-    indices, frames = tee(islice(footage, max_frames))
-    found = zip((index for index, _ in indices), tracker.run(frame for _, frame in frames), strict=True)
     with logging_redirect_tqdm(), tqdm(found, total=total, unit="frame", disable=None) as progress:
         for index, result in progress:
             results.add(index, result)

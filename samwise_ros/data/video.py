@@ -266,7 +266,7 @@ class VideoWriter:
 
 
 def _open_capture(path: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # "12:30.ts" alone would be a protocol
     if not capture.isOpened():
         raise ImageError(f"'{path}' cannot be read as a video: expected a complete mp4, avi or mkv file")
     return capture

@@ -15,7 +15,7 @@ from samwise_ros.engine.preprocess import fitted_size, padded_size, rgb_to_input
 from samwise_ros.errors import CommandError, ConfigError
 from samwise_ros.model.segmenter import Segmenter
 from samwise_ros.model.stages import stage
-from samwise_ros.types import MAX_TEXT_CHARS, Frame, FrameResult, Target, text_key
+from samwise_ros.types import MAX_TEXT_CHARS, Frame, FrameResult, Target, clean_text, text_key
 
 MAX_LABEL = 255
 """A label image has 8 bits, so a tracker can follow no more targets than this."""
@@ -216,7 +216,7 @@ def check_text(text: str) -> str:
         raise CommandError(
             f"the text has {len(text)} characters, expected at most {MAX_TEXT_CHARS}: describe the object in a sentence"
         )
-    cleaned = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    cleaned = clean_text(text)
     if not cleaned:
         raise CommandError(f"the text {text[:20]!r} says nothing, expected a description such as 'the red mug'")
     return cleaned

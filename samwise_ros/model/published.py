@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from samwise_ros.errors import ConfigError
+
 CACHE_VARIABLE = "SAMWISE_CACHE_DIR"
 """The environment variable that names the cache folder."""
 
@@ -111,11 +113,19 @@ def cache_dir(folder: Path | None = None) -> Path:
 
     Returns:
         The folder, with "~" resolved.
+
+    Raises:
+        ConfigError: "~" has no home.
     """
     if folder is None:
         named = os.environ.get(CACHE_VARIABLE)
         folder = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "samwise_ros"
-    return folder.expanduser()
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"cache folder '{folder}' is of a user that is not there, expected a folder: name it"
+        ) from error
 
 
 def tokenizer_file(cache: Path) -> Path:

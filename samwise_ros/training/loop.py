@@ -298,8 +298,11 @@ def train(recipe_path: Path, out: Path, resume: bool = False, cpu: bool = False)
     """
     recipe = read_recipe(recipe_path)
     out.mkdir(parents=True, exist_ok=True)
-    if not resume and (out / STATE).exists():
-        raise ConfigError(f"{out} holds an earlier run, expected an empty folder: pass --resume or another --out")
+    if resume and not (out / STATE).exists():
+        raise CheckpointError(f"{out} has no {STATE}, expected that of a run to go on with: start without --resume")
+    weights = out / f"{recipe.model}.safetensors"
+    if not resume and (found := next((one for one in (out / STATE, weights) if one.exists()), None)):
+        raise ConfigError(f"{out} holds {found.name} of an earlier run, expected none: pass --resume or another --out")
     trainer = Trainer(recipe, open_source(recipe), out, cpu)
     # The sample maker needs a core of its own: threads that wait for each other on a busy one cost more than they do.
     if "OMP_NUM_THREADS" not in os.environ:

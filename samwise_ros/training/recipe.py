@@ -384,9 +384,11 @@ def _check_numbers(recipe: Recipe, path: Path) -> None:
         _check_least(f"a learning rate factor of {part}", factor, 0, path)
     if recipe.ema_decay >= 1:
         raise ConfigError(f"recipe {path} has ema_decay {recipe.ema_decay}, expected 0 to below 1: take 0.999")
-    if set(recipe.loss_weights) != set(LOSSES):
+    weights: Any = recipe.loss_weights
+    if not isinstance(weights, dict) or set(weights) != set(LOSSES):
+        named = ", ".join(map(str, weights)) if isinstance(weights, dict) else weights
         raise ConfigError(
-            f"recipe {path} weighs losses {', '.join(recipe.loss_weights)}, expected exactly {', '.join(LOSSES)}: "
+            f"recipe {path} weighs losses {named}, expected exactly {', '.join(LOSSES)}: "
             "correct loss_weights, with 0 for a loss to be left out"
         )
     for loss, weight in recipe.loss_weights.items():

@@ -58,6 +58,7 @@ def test_table_for_people_of_a_preset_without_weights(capsys: pytest.CaptureFixt
     [
         (("--size", "640"), "'640' is not a size such as 640x480"),
         (("--size", "0x480"), "'0x480' is not a size such as 640x480"),
+        (("--size", "10000000x10000000"), "'10000000x10000000' has more than 50 million pixels"),
         (("--targets", "none"), "'none' is not a whole number of at least 1"),
     ],
 )

@@ -42,6 +42,21 @@ def test_no_tokenizer_of_an_earlier_file_stays(network: Samwise, tmp_path: Path)
     assert not (tmp_path / "out.tokenizer.json").exists()
 
 
+def test_a_file_that_cannot_be_written_leaves_the_earlier_pair(
+    network: Samwise, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_weights(network, "compact", tmp_path / "in.safetensors")
+    (tmp_path / "out.safetensors").write_text("earlier")
+    (tmp_path / "out.tokenizer.json").write_text("earlier, too")
+    (tmp_path / "out.partial").mkdir()
+    for tokenizer in (None, "theirs"):
+        if tokenizer:
+            (tmp_path / "in.tokenizer.json").write_text(tokenizer)
+        assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / "out.safetensors")]) == 2
+        assert "out.safetensors cannot be written" in capsys.readouterr().err
+        assert (tmp_path / "out.tokenizer.json").read_text() == "earlier, too"
+
+
 def test_start_from_sam2_and_roberta(network: Samwise, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [write_sam2(tmp_path / "sam2.pt", network), tmp_path / "out.safetensors"]
     arguments += ["--roberta", write_roberta(tmp_path / "roberta", network)]

@@ -129,6 +129,7 @@ def test_a_data_set_without_its_truth_gives_a_zip(dataset: str, write, first: st
             "train was chosen, expected no zip, since its truth is here: leave out --out",
         ),
         (["synthetic", "--out", "x.zip"], "--out was given, expected none for the synthetic world: choose a --dataset"),
+        (["synthetic", "--frames", "321"], "--frames is 321, expected at most 320, since a clip is in memory"),
         (["synthetic", "--pictures", "worst"], "--pictures is 'worst', expected a name that ends in .png"),
         (["mevis", "--data", ".", "--out", "."], "--out is '.', a folder, expected a zip to write"),
         (["mevis", "--data", ".", "--json"], "--json was given, expected none for mevis: leave it out"),

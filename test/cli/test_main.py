@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,45 @@ def test_an_error_is_one_line_and_exit_code_2(
     monkeypatch.setattr(train, "run", fail)
     assert cli.main(TRAIN) == 2
     assert capsys.readouterr().err == f"samwise: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "MemoryError"),
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"),
+            "CUDA out of memory. Tried to allocate 2 GiB.",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_too_little_memory_is_one_line(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(train, "run", fail)
+    assert cli.main(TRAIN) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("samwise: there is not enough memory: take a smaller model or picture (--image-side-px)")
+    assert told.endswith(f"({said})\n")
+
+
+def test_other_errors_of_the_runtime_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(train, "run", fail)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        cli.main(TRAIN)
+
+
+def test_a_closed_output_is_no_error() -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m samwise_ros.cli.main download >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,6 +196,20 @@ def test_a_failed_command_leaves_earlier_results_alone(
     assert len(labels_in(tmp_path / "out")) == 5
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
+def test_without_a_first_result_earlier_ones_stay(
+    error: BaseException, tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert track(clip, tmp_path / "out") == 0
+
+    def fail(tracker: SquareTracker, frame: Frame) -> FrameResult:
+        raise error
+
+    monkeypatch.setattr(SquareTracker, "step", fail)
+    assert track(clip, tmp_path / "out") != 0
+    assert len(labels_in(tmp_path / "out")) == len(lines_in(tmp_path / "out")) == 5
+
+
 def test_bad_input_is_one_sentence(tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert track(tmp_path / "none.mp4", tmp_path / "out") == 2
     assert "none.mp4' does not exist" in capsys.readouterr().err
@@ -206,6 +220,9 @@ def test_bad_input_is_one_sentence(tmp_path: Path, clip: Path, capsys: pytest.Ca
     with pytest.raises(SystemExit, match="2"):
         track(clip, tmp_path / "out", "--max-frames", "0")
     assert "'0' is not a whole number of at least 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        track(clip, tmp_path / "out", "--max-frames", "9223372036854775808")
+    assert "'9223372036854775808' is not a whole number of at least 1 and below 2 to the 31" in capsys.readouterr().err
 
 
 def test_results_never_overwrite_their_input(tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,6 +246,10 @@ def test_results_never_replace_what_no_run_has_left(
         f"would overwrite '{theirs}', and no objects.jsonl shows that an earlier run left it" in capsys.readouterr().err
     )
     assert theirs.read_bytes() == b"somebody's"
+    (tmp_path / "set" / "objects.jsonl").write_text('{"my": "annotations"}\n')
+    assert track(clip, tmp_path / "set") == 2
+    assert "and no objects.jsonl shows that an earlier run left it" in capsys.readouterr().err
+    assert (tmp_path / "set" / "objects.jsonl").read_text() == '{"my": "annotations"}\n'
 
 
 def test_input_that_holds_no_frame_leaves_earlier_results_alone(tmp_path: Path, clip: Path) -> None:
@@ -242,7 +263,9 @@ def test_input_that_holds_no_frame_leaves_earlier_results_alone(tmp_path: Path, 
 
 def test_each_text_has_a_label_of_its_own(tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert track(clip, tmp_path / "out", "--text", "The red  square") == 2
-    assert "--text 'The red  square' was given twice, expected different ones" in capsys.readouterr().err
+    assert "--text 'The red square' was given twice, expected different ones" in capsys.readouterr().err
+    assert track(clip, tmp_path / "out", "--text", "the\u200bred square") == 2
+    assert "--text 'the red square' was given twice, expected different ones" in capsys.readouterr().err
 
 
 @pytest.fixture

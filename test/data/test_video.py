@@ -58,6 +58,14 @@ def test_other_containers_are_read_too(tmp_path: Path, suffix: str) -> None:
     assert stamps_ns == sorted(set(stamps_ns))
 
 
+def test_a_name_with_a_time_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with VideoWriter(tmp_path / "clip.mp4", 10.0) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "clip.mp4").rename(tmp_path / "2024-05-01T12:30:05.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(VideoFile(Path("2024-05-01T12:30:05.mp4")))) == 1
+
+
 def test_a_damaged_stretch_is_skipped_and_the_rest_still_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), dtype=np.uint8)
     clip = write_video(tmp_path / "clip.mp4", list(noise))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from samwise_ros.config import PRESETS
+from samwise_ros.errors import ConfigError
 from samwise_ros.model.published import CACHE_VARIABLE, DOWNLOADS, cache_dir, samwise_file, tokenizer_file
 
 FILES = {file for download in DOWNLOADS.values() for file in download.files}
@@ -78,6 +79,10 @@ def test_the_variable_goes_before_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_users_choice_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, "/data/weights")
     assert cache_dir(Path("~/mine")) == Path("/home/robot/mine")
+    with pytest.raises(
+        ConfigError, match="'~nobody-here/x' is of a user that is not there, expected a folder: name it"
+    ):
+        cache_dir(Path("~nobody-here/x"))
 
 
 def test_empty_variables_count_as_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,15 @@ def test_semicolons_separate_targets():
         "follow also the cup",
         "follow the cup too.",
         "Can you track the cup as well?",
+        "the cup too",
+        "the cup as well",
+        "and the cup",
+        "and follow the cup",
+        "and the cup too",
+        "plus the cup",
+        "include the cup",
+        "add also the cup",
+        "also add the cup",
     ],
 )
 def test_every_way_to_say_add(text):
@@ -172,6 +181,17 @@ def test_every_way_to_say_add(text):
         "cancel tracking the cup",
         "no, dont follow the cup",
         "no forget the cup",
+        *(f"stop {doing} the cup" for doing in ("detecting", "locating", "focusing on", "showing me", "searching for")),
+        *(f"stop {doing} the cup" for doing in ("paying attention to", "keeping an eye on", "keeping track of")),
+        *(
+            f"{verb} the cup"
+            for verb in ("delete", "drop", "unfollow", "untrack", "clear", "never mind", "never follow")
+        ),
+        "quit following the cup",
+        "cease tracking the cup at once",
+        "I don't want you to follow the cup",
+        "you don't need to follow the cup anymore",
+        "forget\u200b the cup",
     ],
 )
 def test_every_way_to_say_forget(text):
@@ -224,6 +244,20 @@ def test_every_way_to_say_forget(text):
         "cancel all targets",
         "stop; stop",
         "dont follow anything",
+        *("stop immediately", "stop at once", "stop here", "stop right there", "stop for a moment", "stop pls"),
+        *(
+            "you may stop",
+            "oh stop",
+            "wait, stop",
+            "okay, that's enough, stop",
+            "that's enough",
+            '"stop"',
+            "\u201cStop.\u201d",
+        ),
+        *("halt", "hey robot halt", "abort", "quit", "emergency stop", "nothing", "follow nobody"),
+        *("stop this", "stop following him", "stop following everyone", "stop all tracking", "stop the tracking"),
+        *("forget both", "remove them all", "remove all objects", "stop following it immediately", "stop detecting"),
+        *("stop what you are doing", "stop\x00", "\ufeffstop", "stop\u200b"),
     ],
 )
 def test_every_way_to_say_clear(text):
@@ -263,7 +297,13 @@ def test_every_way_to_say_clear(text):
         "do-it-yourself box",
         "whatever is moving",
         "forget-me-not",
-        "the cup too",
+        "stop light at the corner",
+        "clear plastic cup",
+        "pause button",
+        "drop shadow",
+        "end table in the corner",
+        "plus sign",
+        "nothing else",
     ],
 )
 def test_a_word_that_only_begins_like_a_verb_belongs_to_the_expression(text):
@@ -277,6 +317,38 @@ def test_a_word_that_only_begins_like_a_verb_belongs_to_the_expression(text):
 def test_an_empty_command_is_refused(text):
     with pytest.raises(CommandError, match="command is empty, expected words such as"):
         parse_command(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "stop moving",
+            "robot stop moving",
+            "stop and wait",
+            "stop when you see him",
+            "stop \u2013 now",
+            "stop\u3002",
+        ),
+        *("freeze", "pause", "end", "wait for me", "never", "quit it and wait", "clear everything on the table"),
+    ],
+)
+def test_no_wish_to_stop_becomes_a_target(text):
+    with pytest.raises(CommandError, match='begins as if something had to end, expected "stop", "forget the red mug"'):
+        parse_command(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [('"the red mug"', "the red mug"), ('the "NASA" mug', 'the "NASA" mug'), ("the red\u200bmug", "the red mug")],
+)
+def test_quotes_around_all_and_what_nobody_sees_are_left_out(text, expression):
+    assert parse_command(text) == Command(Action.FOLLOW, (expression,))
+
+
+def test_and_joins_what_is_followed_and_what_is_named():
+    assert parse_command("and the dog; the cat") == Command(Action.ADD, ("the dog", "the cat"))
+    assert parse_command("the dog; and the cat") == Command(Action.FOLLOW, ("the dog", "the cat"))
 
 
 @pytest.mark.parametrize(
@@ -319,6 +391,8 @@ def test_a_command_that_names_nothing_is_refused(text, verb):
         "the dog; what is this",
         "whats that",
         "whos there",
+        "I see a dog",
+        "you are a robot",
     ],
 )
 def test_a_question_or_another_request_is_refused(text):
@@ -327,7 +401,22 @@ def test_a_question_or_another_request_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "piece", [",", " , ", "please ", "can you ", "now ", ", robot", "robot ", "show me where ", "too ", "no "]
+    "piece",
+    [
+        ",",
+        " , ",
+        "please ",
+        "can you ",
+        "now ",
+        ", robot",
+        "robot ",
+        "show me where ",
+        "too ",
+        "no ",
+        "stop it all ",
+        "never ",
+        "and ",
+    ],
 )
 def test_long_repetition_does_not_take_long(piece):
     text = f"follow {piece * 500}"[:998] + " x"
@@ -337,7 +426,11 @@ def test_long_repetition_does_not_take_long(piece):
 
 
 @pytest.mark.parametrize(
-    "stop", ["stop", "stop it", "stop all", "cancel all", "stop following all", "don't follow all"]
+    "stop",
+    [
+        *("stop", "stop it", "stop all", "cancel all", "stop following all", "don't follow all"),
+        *("stop all the targets", "drop them all", "i don't want you to follow them all", "stop the tracking at it"),
+    ],
 )
 @pytest.mark.parametrize("before", ["", "no ", "please ", "robot ", "now "])
 def test_no_number_of_ways_to_read_a_text_takes_long(stop, before):

@@ -218,8 +218,18 @@ def test_the_state_is_written_often_and_never_half(write_recipe, tmp_path: Path,
 def test_what_cannot_be_resumed(write_recipe, tmp_path: Path):
     out = tmp_path / "out"
     out.mkdir()
+    for name in ("compact.safetensors", "compact.tokenizer.json"):
+        (out / name).write_bytes(b"of a run whose state is gone")
+    with pytest.raises(
+        ConfigError, match=r"holds compact\.safetensors of an earlier run, expected none: pass --resume"
+    ):
+        train(write_recipe(), out, cpu=True)
+    with pytest.raises(CheckpointError, match=r"has no state\.pt, expected that of a run to go on with: start without"):
+        train(write_recipe(), out, resume=True, cpu=True)
+    assert (out / "compact.tokenizer.json").read_bytes() == b"of a run whose state is gone"
+    (out / "compact.tokenizer.json").unlink()
     (out / "state.pt").write_bytes(b"x")
-    with pytest.raises(ConfigError, match="holds an earlier run, expected an empty folder: pass --resume"):
+    with pytest.raises(ConfigError, match=r"holds state\.pt of an earlier run, expected none: pass --resume"):
         train(write_recipe(), out, cpu=True)
     with pytest.raises(CheckpointError, match=r"state\.pt cannot be resumed .* start anew"):
         train(write_recipe(), out, resume=True, cpu=True)

@@ -139,6 +139,14 @@ def test_stages_that_take_turns(tmp_path):
         ({"learning_rate": "1e-3"}, "has learning_rate '1e-3', expected a number .* takes 1e-3 for a word"),
         ({"ema_decay": 1.0}, "has ema_decay 1.0, expected 0 to below 1"),
         (
+            {"loss_weights": None},
+            "weighs losses None, expected exactly",
+        ),
+        (
+            {"model": []},
+            r"model preset is \[\], expected one of compact",
+        ),
+        (
             {"loss_weights": {"focal": 1.0}},
             "weighs losses focal, expected exactly focal, dice, score, cme, choice, auxiliary",
         ),
