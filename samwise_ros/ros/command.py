@@ -108,9 +108,10 @@ _ADD = (
     rf"(?:(?:also|add)(?:{_GAP}(?:also|add))?(?:{_GAP}{_FILL}{_FOLLOW})?"
     rf"|{_FOLLOW}{_GAP}also|(?:plus|include){_ARTICLE})"
 )
+_DO_NOT = rf"(?:don{_QUOTE}?t|do not)"
 _NOT = (
-    rf"(?:(?:(?:i|you) )?(?:don{_QUOTE}?t|do not|never|need not|needn{_QUOTE}?t)"
-    r"(?: (?:want|need|have))?(?: you)?(?: to)?)"
+    rf"(?:{_DO_NOT}|never|i {_DO_NOT} (?:want|need) you to|(?:you )?{_DO_NOT} (?:need|have) to"
+    rf"|you need(?: not|n{_QUOTE}?t))"
 )
 _END = r"(?:stop|cancel|quit|cease|halt)"
 _FORGET = (

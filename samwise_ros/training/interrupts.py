@@ -39,10 +39,10 @@ class Interrupts:
     @contextmanager
     def breaking_off(self) -> Iterator[None]:
         """What nothing is lost of, and may take hours: a signal that came, or comes in it, raises KeyboardInterrupt."""
-        if self.came:
-            raise KeyboardInterrupt
         self._raises = True
         try:
+            if self.came:
+                raise KeyboardInterrupt
             yield
         finally:
             self._raises = False

@@ -191,6 +191,7 @@ def test_every_way_to_say_add(text):
         "cease tracking the cup at once",
         "I don't want you to follow the cup",
         "you don't need to follow the cup anymore",
+        "you needn't watch the cup",
         "forget\u200b the cup",
     ],
 )
@@ -392,6 +393,8 @@ def test_a_command_that_names_nothing_is_refused(text, verb):
         "whats that",
         "whos there",
         "I see a dog",
+        "I don't see the dog",
+        "you don't follow the dog",
         "you are a robot",
     ],
 )
