@@ -148,9 +148,9 @@ def assert_like(alone: dict[str, Any], together: dict[str, Any]) -> None:
         )
         apart = gradient_together - gradient
         # Rounding errors switch some of the pyramid's rectifiers, each of which at 64 px is a part of the gradient that
-        # shows, in the heads on its maps, too.
+        # shows, in the heads on its maps, too: up to .04 of it, another one on each CPU.
         if name.startswith(("network.pyramid.", "heads.name.")):
-            assert apart.norm() < 0.03 * gradient.norm() + TOGETHER, name
+            assert apart.norm() < 0.08 * gradient.norm() + TOGETHER, name
             continue
         assert apart.abs().max() < 3 * TOGETHER + 1e-3 * gradient.abs().max(), name
         largest = max(largest, gradient.abs().max().item())
