@@ -120,7 +120,5 @@ def test_decisions_are_weighed_together():
     assert cme_loss([another], unpadded).item() == pytest.approx(wrong, rel=1e-5)
     assert cme_loss([ignored], unpadded).item() == 0
     padded = unpadded.clone()
-    padded[..., 10:] = True  # what the other one shows is not in the picture: it shows nothing
-    assert cme_loss([same, another], padded).item() == pytest.approx((right + 2 * wrong) / 3, rel=1e-5)
-    small = checked_frame((8, 18), 1.0, (2.0, 0.0))  # most of it is not: the rest is a part of the first
-    assert cme_loss([small], padded).item() == pytest.approx(right, rel=1e-5)
+    padded[:, 2:] = True  # of either mask 20 px are left: too few to tell
+    assert cme_loss([another], padded).item() == 0
