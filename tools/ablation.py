@@ -14,7 +14,6 @@ that they have: of `compact`, more than a CPU can teach. A variant whose trainin
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ from tqdm import tqdm
 from samwise_ros.config import preset
 from samwise_ros.evaluation.synthetic import evaluate_clips, summarise
 from samwise_ros.model.build import build_segmenter, find_weights, load_network, new_network
-from samwise_ros.model.checkpoint import save_weights, tokenizer_path
+from samwise_ros.model.checkpoint import place_tokenizer, save_weights, tokenizer_path
 from samwise_ros.model.published import cache_dir
 
 VARIANTS = {
@@ -110,7 +109,7 @@ def write_variant(model: str, left_out: Sequence[str], folder: Path, *, fresh: b
         if key in state and (not fresh or key.startswith(SEEING) or not key.startswith(ADDED[model])):
             state[key] = value
     network.load_state_dict(state)
-    shutil.copyfile(tokenizer_path(shipped), tokenizer_path(path))
+    place_tokenizer(tokenizer_path(shipped), path)
     save_weights(network, model, path)
     return path
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
 from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
@@ -32,7 +31,7 @@ from samwise_ros.data.wording import reword
 from samwise_ros.evaluation.synthetic import track_texts
 from samwise_ros.model import sam2_steps
 from samwise_ros.model.build import build_segmenter, load_network
-from samwise_ros.model.checkpoint import save_weights, tokenizer_path
+from samwise_ros.model.checkpoint import place_tokenizer, save_weights, tokenizer_path
 from samwise_ros.training.samples import SQUASHES, denies_held_out, shuffle_by_kind
 from samwise_ros.training.vary import retone, squash
 from samwise_ros.types import text_key
@@ -101,8 +100,8 @@ def main() -> None:
         threshold = find_threshold(scores, tokens, options.empty) - options.higher
         head.layers[-1].bias -= threshold
     print("after: ", judge(scores, tokens, threshold))
-    shutil.copyfile(tokenizer_path(options.weights), tokenizer_path(options.out))
     save_weights(network, "compact", options.out, dtype=torch.float16)
+    place_tokenizer(tokenizer_path(options.weights), options.out)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig, preset
     from samwise_ros.errors import CheckpointError, ConfigError
     from samwise_ros.model.build import load_network, start_network
-    from samwise_ros.model.checkpoint import save_weights, tokenizer_path
+    from samwise_ros.model.checkpoint import place_tokenizer, save_weights, tokenizer_path
     from samwise_ros.model.text import load_tokenizer
 
     if args.output.suffix != ".safetensors":
@@ -64,13 +63,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         tokenizer = tokenizer_path(args.input)
     save_weights(network, config.name, args.output)
-    own = tokenizer_path(args.output)
-    if not tokenizer.is_file():
-        own.unlink(missing_ok=True)  # of an earlier file of this name
-    elif not (own.is_file() and own.samefile(tokenizer)):
-        partial = own.with_suffix(".partial")
-        shutil.copyfile(tokenizer, partial)
-        partial.replace(own)
+    place_tokenizer(tokenizer if tokenizer.is_file() else None, args.output)
     parts = REFSAM_PARTS if isinstance(config, RefSamConfig) else OPTIONAL_PARTS
     lacks = [name for name in parts if getattr(preset(config.name), name) and not getattr(config, name)]
     print(f"preset {config.name}{' without ' + ', '.join(lacks) if lacks else ''}: written to {args.output}")

@@ -7,7 +7,9 @@ other, but for what `model.released` lists.
 
 from __future__ import annotations
 
+import filecmp
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,17 @@ class Checkpoint:
 def tokenizer_path(weights: Path) -> Path:
     """Where the tokenizer of a weights file lies, if it has one of its own."""
     return weights.with_suffix(".tokenizer.json")
+
+
+def place_tokenizer(tokenizer: Path | None, weights: Path) -> None:
+    """Put a copy of a tokenizer beside a weights file, in one step; None takes an earlier file's away."""
+    own = tokenizer_path(weights)
+    if tokenizer is None:
+        own.unlink(missing_ok=True)
+    elif not (own.is_file() and filecmp.cmp(tokenizer, own, shallow=False)):
+        partial = own.with_suffix(".partial")
+        shutil.copyfile(tokenizer, partial)
+        partial.replace(own)
 
 
 def save_weights(network: nn.Module, preset: str, path: Path, *, dtype: torch.dtype | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from samwise_ros.model.build import Network
 from samwise_ros.model.fusion import EncodedImages, look_through_time
 from samwise_ros.model.pyramid import pyramid_widths
 from samwise_ros.model.refsam import RefSam, middle_widths
-from samwise_ros.model.samwise import Samwise
+from samwise_ros.model.samwise import Samwise, Tracked
 from samwise_ros.training.auxiliary import AuxiliaryHeads, cells_choice_loss
 from samwise_ros.training.losses import cme_loss, mask_losses, padding_of, score_loss
 
@@ -59,10 +60,15 @@ class Objective(nn.Module):
             assert self.heads is not None
             return {"auxiliary": self.heads.name_all(*self._see(images), shown)}
         padding = padding_of(sizes_px, *mask.shape[-2:]).repeat_interleave(len(ids) // len(images), 0)
-        if isinstance(self.network, RefSam):
-            losses = self._run_refsam(self.network, images, padding, ids, mask, shown, things)
-        else:
-            losses = self._run_samwise(self.network, images, padding, ids, mask, shown, things)
+        clip: Any = self.network(images, ids)
+        logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
+        # RefSAM has no object score: that nothing is there, its masks alone have to say, each for its own frame.
+        together = 1 if isinstance(self.network, RefSam) else len(clip.frames)
+        losses = mask_losses(logits, mask, padding, together) | self._choice(logits, mask, shown, len(clip.frames))
+        if isinstance(self.network, Samwise):
+            losses |= self._of_samwise(self.network, clip.frames, mask, padding)
+        if self.heads is not None:
+            losses["auxiliary"] = self.heads(*self._named(clip), mask, shown, things)
         return {name: loss for name, loss in losses.items() if self._weights[name]}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -91,50 +97,25 @@ class Objective(nn.Module):
             return {}
         return {"choice": cells_choice_loss(logits[:, 0].float(), mask, shown[:, 0], frames)}
 
-    def _run_samwise(
-        self,
-        network: Samwise,
-        images: Tensor,
-        padding: Tensor,
-        ids: Tensor,
-        mask: Tensor,
-        shown: Tensor,
-        things: Tensor,
+    def _of_samwise(
+        self, network: Samwise, frames: Sequence[Tracked], mask: Tensor, padding: Tensor
     ) -> dict[str, Tensor]:
-        clip = network(images, ids)
-        frames = clip.frames
-        logits = torch.stack([frame.decoded.mask_logits for frame in frames], 1).flatten(0, 1)
-        losses = mask_losses(logits, mask, padding, len(frames)) | self._choice(logits, mask, shown, len(frames))
+        """What SAMWISE alone has to learn: whether the object is in view, and when the memory misleads."""
+        losses = {}
         if self._weights["score"] and network.config.object_score:
             scores = torch.stack([frame.decoded.score_logits for frame in frames], 1).flatten(0, 1)
             losses["score"] = score_loss(scores, mask)
         checked = [frame for frame in frames if frame.check is not None]
         if self._weights["cme"] and checked:
             losses["cme"] = cme_loss(checked, padding)
-        if self.heads is not None:
-            seen, looked = self._look(network, clip.images, clip.seen)
-            fused = [stage.flatten(0, 1) for stage in clip.fused.stages[1:]]
-            losses["auxiliary"] = self.heads(seen, looked, fused, clip.fused.text_state, mask, shown, things)
         return losses
 
-    def _run_refsam(
-        self,
-        network: RefSam,
-        images: Tensor,
-        padding: Tensor,
-        ids: Tensor,
-        mask: Tensor,
-        shown: Tensor,
-        things: Tensor,
-    ) -> dict[str, Tensor]:
-        """RefSAM has no object score: that nothing is there, its masks alone have to say, each for its own frame."""
-        clip = network(images, ids)
-        logits = torch.stack([frame.decoded.mask_logits for frame in clip.frames], 1).flatten(0, 1)
-        losses = mask_losses(logits, mask, padding, 1) | self._choice(logits, mask, shown, len(clip.frames))
-        if self.heads is not None:
-            maps, sentence = clip.maps, clip.text.sentence
-            losses["auxiliary"] = self.heads(maps, None, maps, sentence, mask, shown, things)
-        return losses
+    def _named(self, clip: Any) -> tuple[Sequence[Tensor], Tensor | None, Sequence[Tensor], Tensor]:
+        """What `AuxiliaryHeads` names in a clip that was spoken of, and the sentence vectors."""
+        if isinstance(self.network, RefSam):
+            return clip.maps, None, clip.maps, clip.text.sentence
+        seen, looked = self._look(self.network, clip.images, clip.seen)
+        return seen, looked, [stage.flatten(0, 1) for stage in clip.fused.stages[1:]], clip.fused.text_state
 
 
 def build_heads(network: Network, classes: tuple[int, ...]) -> AuxiliaryHeads:

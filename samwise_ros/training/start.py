@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import filecmp
 import logging
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ from tokenizers import Tokenizer
 
 from samwise_ros.config import OPTIONAL_PARTS, REFSAM_PARTS, RefSamConfig, preset
 from samwise_ros.model.build import Network, find_tokenizer, load_network, new_network
-from samwise_ros.model.checkpoint import tokenizer_path
+from samwise_ros.model.checkpoint import place_tokenizer, tokenizer_path
 from samwise_ros.model.published import cache_dir
 from samwise_ros.model.refsam import RefSam
 from samwise_ros.model.text import load_tokenizer
@@ -94,10 +92,7 @@ def find_start_tokenizer(
     # Not the one that may lie there already: it may be of an attempt to start from something else.
     theirs = find_tokenizer(Path(recipe.start_from), text, cache_dir(None))
     tokenizer = load_tokenizer(theirs, text)
-    if theirs != tokenizer_path(Path(recipe.start_from)):
-        own.unlink(missing_ok=True)
-    elif not (own.is_file() and filecmp.cmp(theirs, own, shallow=False)):
-        shutil.copyfile(theirs, own)
+    place_tokenizer(theirs if theirs == tokenizer_path(Path(recipe.start_from)) else None, weights)
     return tokenizer
 
 

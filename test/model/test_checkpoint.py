@@ -1,6 +1,7 @@
 """Weights on disk."""
 
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from samwise_ros.model.build import load_network
 from samwise_ros.model.checkpoint import (
     FORMAT,
     load_state,
+    place_tokenizer,
     read_checkpoint,
     save_weights,
     tokenizer_path,
@@ -244,3 +246,23 @@ def test_folder_that_cannot_be_made(network: Samwise, tmp_path: Path):
 
 def test_tokenizer_lies_beside_the_weights(tmp_path: Path):
     assert tokenizer_path(tmp_path / "big.safetensors") == tmp_path / "big.tokenizer.json"
+
+
+def test_a_tokenizer_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, own = tmp_path / "theirs.json", tmp_path / "ours.tokenizer.json"
+    theirs.write_text("theirs")
+    own.write_text("earlier")
+
+    def half(source: Path, target: Path) -> None:
+        target.write_text("th")
+        raise OSError("no space left")
+
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "copyfile", half)
+        with pytest.raises(OSError, match="no space left"):
+            place_tokenizer(theirs, tmp_path / "ours.safetensors")
+    assert own.read_text() == "earlier"
+    place_tokenizer(theirs, tmp_path / "ours.safetensors")
+    assert own.read_text() == "theirs"
+    place_tokenizer(None, tmp_path / "ours.safetensors")
+    assert not own.exists()
